@@ -246,7 +246,14 @@ Signed = tuple[str, str, int, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
 
 
-Listed = TypeVar("Listed", Entry, Signed)
+class Described(NamedTuple):
+    """One entry of a folder, and what the system tells of it, of a link itself; None where it has vanished."""
+
+    name: str
+    status: os.stat_result | None
+
+
+Listed = TypeVar("Listed", Entry, Signed, Described)
 Counts = Callable[["os.DirEntry[str]"], bool] | None
 """Tells whether an entry of a folder counts."""
 
@@ -299,6 +306,7 @@ class Folder:
         self._fd = fd
         self._identity: tuple[int, int] | None = None
         self._before = os.path.join(path, "")
+        self._server_before = join_server_path(server_path, "")
         if fd >= 0:
             _OPEN_FOLDERS.use(self)
 
@@ -306,6 +314,10 @@ class Folder:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the folder."""
         if self._fd >= 0:
             _OPEN_FOLDERS.forget(self)
             _close(self._fd)
@@ -363,6 +375,10 @@ class Folder:
         """Return the same with what tells files from what they may become; nothing is opened. Raises as `entries`."""
         return _answer(self.path, self._scanned, most, counts, _signed)
 
+    def statuses(self, most: int) -> list[Described]:
+        """Return all entries with what the system tells of each; nothing is opened. Raises as `entries`."""
+        return _answer(self.path, self._scanned, most, None, _described)
+
     def _scanned(self, most: int, counts: Counts, described: "Callable[[os.DirEntry[str]], Listed]") -> list[Listed]:
         with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
             entries = list(islice(map(described, filter(counts, scanned)), most + 1))
@@ -404,7 +420,7 @@ class Folder:
 
     def server_child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, as the server saw it."""
-        return join_server_path(self.server_path, name)
+        return self._server_before + name
 
     def _open_child(self, name: str, flags: int) -> int:
         try:
@@ -430,6 +446,13 @@ def _entry(entry: "os.DirEntry[str]") -> Entry:
     return Entry(
         entry.name, entry.is_dir(follow_symlinks=False), entry.is_file(follow_symlinks=False), entry.is_symlink()
     )
+
+
+def _described(entry: "os.DirEntry[str]") -> Described:
+    try:
+        return Described(entry.name, entry.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return Described(entry.name, None)
 
 
 def _signed(entry: "os.DirEntry[str]") -> Signed:
@@ -492,10 +515,10 @@ class Place(NamedTuple):
             return folder.open_file(self.name)
 
 
-def join_server_path(folder: str, name: str) -> str:
+def join_server_path(folder: str, *names: str) -> str:
     r"""Join a path as the server wrote it: with ``\`` below a drive letter, with ``/`` elsewhere."""
     separator = "\\" if folder[1:3] in {":\\", ":"} else "/"
-    return folder + name if folder.endswith(separator) else folder + separator + name
+    return folder.removesuffix(separator) + separator + separator.join(names)
 
 
 def _open(path: str, flags: int, folder: int | None = None) -> int:

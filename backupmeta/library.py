@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
+from backupmeta.account.filename import is_of_backup
 from backupmeta.account.home import Archive, Home, Pair, Surroundings, orphaned
 from backupmeta.archive.limits import Limits, OverAllowanceError
 from backupmeta.backup import resolve
@@ -344,7 +345,7 @@ def without_record(record: Document | None, place: Place) -> FindingRule:
     """
     if record is not None:
         return rules.RECORD_NOT_EMBEDDED
-    return rules.RECORD_MISSING if place.is_named or place.name.startswith("app_") else rules.ARCHIVE_FOREIGN
+    return rules.RECORD_MISSING if place.is_named or is_of_backup(place.name) else rules.ARCHIVE_FOREIGN
 
 
 def unreadable(pair: Pair, error: EvidenceError) -> Finding:

@@ -144,16 +144,21 @@ def _domain(name: str) -> str:
     return name.casefold().removeprefix("www.")
 
 
-def _domains(subject: Inspection) -> Iterator[str]:
-    yield subject.text("url_domain")
+def _domains(url_domain: str, url: str) -> Iterator[str]:
+    yield url_domain
     with suppress(ValueError):
-        yield urlsplit(opened(subject.text("url"))).hostname or ""
+        yield urlsplit(url).hostname or ""
+
+
+def is_of_domain(domain: str, url_domain: str | None, url: str | None) -> bool:
+    """Return whether a backup with this field ``url_domain`` and this ``url`` is of a ``domain``, as for `Criteria`."""
+    return _domain(domain) in map(_domain, _domains(url_domain or "", url or ""))
 
 
 _FILTERS: Final[Mapping[str, _Filter]] = {
     "user": _Filter(str, lambda subject: [subject.text("user")]),
     "application": _Filter(str.casefold, lambda subject: [subject.text("application")]),
-    "domain": _Filter(_domain, _domains),
+    "domain": _Filter(_domain, lambda subject: _domains(subject.text("url_domain"), opened(subject.text("url")))),
 }
 """What is compared as words. Users differ by case, as the system's do; applications and domains do not."""
 
@@ -283,11 +288,13 @@ class Protected(NamedTuple):
         named: files and folders that are read; what is no path is passed over.
         sysroot: the image that is read.
         catalog: the catalog that is read.
+        site: a folder all of which is read.
     """
 
     named: tuple[str, ...] = ()
     sysroot: str | None = None
     catalog: str | None = None
+    site: str | None = None
 
     def refuse(self, path: str, named: str) -> None:
         """Raise `OutputError` where a file at ``path``, so ``named``, would be evidence or take the place of it."""
@@ -306,10 +313,10 @@ class Protected(NamedTuple):
         if path in files or identity_at(path) in set(map(identity_at, files)) - {None}:
             return True
         folders = list(upwards(path))
-        image = set() if self.sysroot is None else {identity_at(self.sysroot)} - {None}
+        whole = {identity_at(folder) for folder in (self.sysroot, self.site) if folder is not None} - {None}
         return (
             any(_is_always(folder) for folder in folders)
-            or not image.isdisjoint(map(identity_at, folders))
+            or not whole.isdisjoint(map(identity_at, folders))
             or any(_has_records(folder) or _has_archives(folder) for folder in self._below_roots(folders))
             or _is_of_home(folders)
         )

@@ -33,7 +33,7 @@ from backupmeta.errors import (
 from backupmeta.escapes import printable
 from backupmeta.evidence import Place, is_folder, open_named, status_of
 from backupmeta.findings import Finding
-from backupmeta.library import embedded_install, inspect_archive, inspect_at_home, inspect_install, inspect_with_file
+from backupmeta.library import embedded_install, inspect_archive, inspect_install, inspect_with_file
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
 from backupmeta.search import EVERYWHERE, Search
@@ -224,7 +224,7 @@ def _inspect_record(home: Home, id_: str | None, record: Document, file: str, se
         return installed
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
-            return inspect_at_home(home, pair, search.zone)
+            return inspect_with_file(home, pair, search)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
     alone = resolve.backup(witnesses, State.MISSING)
     alone.file = file
@@ -342,8 +342,8 @@ def homes_of(target: str, search: Search, findings: list[Finding]) -> Iterator[H
     appended to ``findings``. Raises `EvidenceError`.
     """
     is_below = target != "" and is_folder(named(target, search.sysroot).name)
-    path, has_archive = None if is_below else file_named(target, search), False
-    for home, pairs, of_install in () if is_below else _answering_to(target, path, search, findings):
+    path, has_archive, odd = None if is_below else file_named(target, search), False, list[Finding]()
+    for home, pairs, of_install in () if is_below else _answering_to(target, path, search, odd):
         archives = frozenset(pair.archive for pair in (*pairs, *of_install) if pair.archive is not None)
         if archives:
             has_archive, home.wanted = True, archives
@@ -351,7 +351,7 @@ def homes_of(target: str, search: Search, findings: list[Finding]) -> Iterator[H
     if is_below or (path is not None and not has_archive):
         yield from replace(search, roots=(target,)).homes(findings)
     elif not has_archive:
-        raise _nothing(target, findings)
+        raise _nothing(target, odd)
 
 
 def homes_around(target: str, search: Search, findings: list[Finding]) -> Iterator[Home]:

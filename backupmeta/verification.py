@@ -12,7 +12,7 @@ from time import time
 from typing import Final, NamedTuple
 
 from backupmeta import library, rules
-from backupmeta.account.filename import begun_as, is_archive_name
+from backupmeta.account.filename import begun_as, is_archive_name, is_of_backup
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
@@ -37,6 +37,7 @@ from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.targets import archive_of, homes_of
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
 
@@ -59,6 +60,7 @@ class Case(NamedTuple):
         limits: what the archive may ask for.
         policy: what is asked for.
         now: the moment of judging, Unix seconds.
+        is_backup: whether it is to be judged as a backup, whatever it is: it is to be unpacked as such.
     """
 
     place: Place
@@ -69,6 +71,7 @@ class Case(NamedTuple):
     limits: Limits
     policy: Policy
     now: int
+    is_backup: bool = False
 
     @property
     def pair(self) -> Pair:
@@ -149,6 +152,9 @@ class Household(NamedTuple):
 Item = Case | Household | Verification
 """What has an outcome: an archive, to be read; an account, judged by its archives; and what is judged already."""
 
+Homes = Callable[[list[Finding]], Iterator[Home]]
+"""Yields homes, each open until the next one, and appends what was odd."""
+
 Run = Callable[[Iterable[Item]], Iterable[tuple[Item, Sequence[Outcome]]]]
 """Verifies the archives among items, in this process or in others; yields each item, in order, with its outcomes."""
 
@@ -194,12 +200,13 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
     return Outcome(unreadable, _of_record(case), is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
-def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
-    """Return the case of the archive at ``path``. Raises `EvidenceError`."""
-    for item in _items(replace(search, roots=(path,)), policy, now):
-        if isinstance(item, Case):
-            return item
-    raise NotAnArchiveError(path, "no archive", "give the path of an archive")
+def case_at(target: str, search: Search, policy: Policy, now: int) -> Case:
+    """Return the case of the archive that ``target`` means. Raises `EvidenceError`."""
+    place = archive_of(target, search)
+    for item in _items(search, policy, now, (target,)):
+        if isinstance(item, Case) and item.place.path == place.path:
+            return item._replace(is_backup=True)
+    raise NotAnArchiveError(target, "no archive", "give the path of an archive")
 
 
 class Verifying(Work[Item, list[Outcome]]):
@@ -235,7 +242,11 @@ RUN_HERE: Final = run_by(HERE)
 
 
 def verify(
-    search: Search = EVERYWHERE, policy: Policy = DEFAULT, now: int | None = None, run: Run = RUN_HERE
+    search: Search = EVERYWHERE,
+    policy: Policy = DEFAULT,
+    now: int | None = None,
+    run: Run = RUN_HERE,
+    targets: Sequence[str] = (),
 ) -> Iterator[Verification]:
     """Yield what comes out for every archive that ``search`` finds and, after its archives, for every account.
 
@@ -246,10 +257,11 @@ def verify(
         policy: what is asked for.
         now: the moment of judging, Unix seconds; None for the clock's.
         run: what verifies the archives.
+        targets: what alone is judged of what there is: see `backupmeta.targets.homes_of`; without any, all.
     """
     now = int(time()) if now is None else now
     kept = list[KeptBackup]()
-    for item, outcomes in run(_items(search, policy, now)):
+    for item, outcomes in run(_items(search, policy, now, targets)):
         if isinstance(item, Household):
             yield from _of_account(item, kept, policy, now)
             kept.clear()
@@ -260,12 +272,12 @@ def verify(
             kept += [] if outcome.kept is None else [outcome.kept]
 
 
-def size(search: Search) -> int:
-    """Return how many bytes the archives have that ``search`` finds; what can't be read counts nothing."""
+def size(search: Search, targets: Sequence[str] = ()) -> int:
+    """Return how many bytes the archives have that ``search`` finds, or that ``targets`` mean; 0 for what is unread."""
     total = 0
-    for _, of_root in _each_root(search):
+    for _, homes in _each_root(search, targets):
         with suppress(EvidenceError):
-            for home in of_root.homes([]):
+            for home in homes([]):
                 total += sum(_size(pair.archive.open) for pair in home.pairs() if pair.archive is not None)
     return total
 
@@ -298,26 +310,29 @@ def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verifi
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def _items(search: Search, policy: Policy, now: int) -> Iterator[Item]:
-    """Yield what there is below each root, home by home."""
-    for name, of_root in _each_root(search):
+def _items(search: Search, policy: Policy, now: int, targets: Sequence[str] = ()) -> Iterator[Item]:
+    """Yield what each of the ``targets`` means, or else what there is below each root, home by home."""
+    for name, homes in _each_root(search, targets):
         findings: list[Finding] = []
         try:
-            for home in of_root.homes(findings):
+            for home in homes(findings):
                 yield from _of_home(home, search, policy, now)
         except EvidenceError as error:
-            detail = f"{error.reason}; {error.advice or 'give the path of an archive, a home, or a folder of them'}"
+            advice = error.advice or "give the path of an archive, a home, or a folder of them"
+            detail = "; ".join([error.reason, *getattr(error, "__notes__", ()), advice])
             yield _unreadable(name, [Finding(rules.ARCHIVE_UNREADABLE, "", detail, on_disk(name))], policy)
         if findings:
             yield _of_folder(name, findings, policy)
 
 
-def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
-    """Yield a search for each root, with its name: what can't be read at one of them keeps nothing from the others."""
-    for root in search.roots:
-        yield root, replace(search, roots=(root,))
-    if not search.roots:
-        yield search.name, search
+def _each_root(search: Search, targets: Sequence[str]) -> Iterator[tuple[str, Homes]]:
+    """Yield the name of each root or target, and its homes: what can't be read at one keeps nothing from the others."""
+    for target in targets:
+        yield target, partial(homes_of, target, search)
+    for root in () if targets else search.roots:
+        yield root, replace(search, roots=(root,)).homes
+    if not targets and not search.roots:
+        yield search.name, search.homes
 
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[Item]:
@@ -385,7 +400,7 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
     of_pass = (finding.in_file(case.server_path) for finding in passed.findings())
     findings = Findings.of(chain(case.pair.findings, of_pass, _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
-    if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
+    if (why := _not_to_judge(case, passed, inventory, is_whole=is_whole)) is not None:
         return Examination(_set_aside(case, why, findings), inventory)
     embedded = _embedded(inventory, case, findings)
     sha256 = passed.digests.get("sha256")
@@ -399,7 +414,8 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
-        findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
+        rule = rules.RECORD_MISSING if case.pair.record is None else rules.RECORD_NOT_EMBEDDED
+        findings.add(Finding(rule, "", "", (case.source,)))
     return Examination(Outcome(case.judged(findings, sha256), kept), inventory, subject)
 
 
@@ -417,20 +433,21 @@ def _growing(case: Case, detail: str = "by its name") -> Finding:
     return Finding(rules.ARCHIVE_GROWING, "", detail, on_disk(case.server_path))
 
 
-def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:
+def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, *, is_whole: bool) -> Finding | None:
     """Return why an archive is not judged; None where it is.
 
-    It changed while it was read; its name says that it is being written, and it is not whole; or its content alone
-    says that it is an archive, and holds no record.
+    It changed while it was read; its name says that it is being written, and it is not whole; or it is no backup: it
+    holds no record, no other speaks for it, nor does its name. Where that is an archive's, it has to be whole for that.
     """
     if passed.file.has_changed():
         return _growing(case, "it changed while it was read")
-    if begun_as(case.place.name) is not None and any(finding.is_unread for finding in findings):
+    if begun_as(case.place.name) is not None and not is_whole:
         return _growing(case)
-    is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
-    if is_asked_for or inventory.record is not None:
+    if case.is_backup or case.pair.record is not None or inventory.record is not None or is_of_backup(case.place.name):
         return None
-    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (case.source,))
+    if not is_archive_name(case.place.name):
+        return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (case.source,))
+    return Finding(rules.ARCHIVE_FOREIGN, "", "", (case.source,)) if is_whole else None
 
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:

@@ -17,7 +17,6 @@ from backupmeta.checks.checked_backup import Inventory
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
 from backupmeta.library import list_backups
-from backupmeta.render.backups import origins
 from backupmeta.secrets import opened
 from backupmeta.targets import find_backup
 
@@ -86,7 +85,7 @@ def test_the_parts_of_an_archives_name(folder: Path) -> None:
     if wanted.get("error"):
         return
     found = find_backup(str(evidence(folder)))
-    assert origins(found, show_secrets=True).get("archive_name") == wanted["names"]
+    assert found.provenance(show_secrets=True).get("archive_name") == wanted["names"]
 
 
 @pytest.mark.parametrize("folder", cases("accounts"))

@@ -203,9 +203,41 @@ class TestWhatIsNotJudged:
         path.write_bytes(path.read_bytes()[:-200])
         assert bad(verified(account.home)[0])["archive-truncated"] == 1
 
-    def test_who_names_it_wants_it_judged(self, tmp_path: Path) -> None:
-        (tmp_path / self.CARVED).write_bytes(self.FOREIGN)
-        assert bad(verified(tmp_path / self.CARVED)[0]) == Counter({"record-missing": 1})
+    @pytest.mark.parametrize(
+        ("name", "id_"),
+        [
+            (CARVED, "archive-not-judged"),
+            ("photos.tar.gz", "archive-foreign"),
+            ("cpmove-exampleu.tar.gz", "archive-foreign"),
+            ("wp.26_44100.2024-06-13_20-55-21.tar.gz", "archive-foreign"),
+        ],
+    )
+    def test_what_is_no_backup_is_not_judged_whether_it_is_named_or_met(
+        self, tmp_path: Path, name: str, id_: str
+    ) -> None:
+        (tmp_path / name).write_bytes(self.FOREIGN)
+        for target in (tmp_path, tmp_path / name):
+            ran = run("verify", target, "--json")
+            (one,) = ran.json["targets"]
+            assert (ran.code, one["verdict"], [finding["id"] for finding in one["findings"]]) == (
+                2,
+                "not judged",
+                [id_],
+            )
+            assert one["findings"][0]["message"].startswith("no Installatron backup: ")
+
+    def test_two_alike_are_no_copies_of_a_backup(self, account: Account) -> None:
+        for name in ("cpmove-a.tar.gz", "cpmove-b.tar.gz"):
+            (account.archives / name).write_bytes(self.FOREIGN)
+        verdicts = {Path(one.path).name: (one.verdict, bad(one)) for one in verified(account.home)}
+        assert verdicts.pop(account.home.name)[0] == "pass"
+        assert verdicts.pop(NAME)[0] == "pass"
+        assert list(verdicts.values()) == [("not judged", Counter())] * 2
+
+    def test_one_that_is_cut_fails(self, tmp_path: Path) -> None:
+        (tmp_path / "cpmove-a.tar.gz").write_bytes(self.FOREIGN[:-20])
+        for target in (tmp_path, tmp_path / "cpmove-a.tar.gz"):
+            assert [(one.verdict, set(bad(one))) for one in verified(target)] == [("fail", {"archive-truncated"})]
 
     @pytest.mark.parametrize("name", [f"{NAME}.part", f"{NAME}.crdownload", f"{NAME}.filepart", f".{NAME}.kX3d9a"])
     def test_what_is_being_written_is_judged_once_it_is_whole(self, tmp_path: Path, name: str) -> None:
@@ -273,13 +305,6 @@ class TestRecords:
         for command in (["list", home], ["view", BACKUP, "--root", home], ["timeline", home]):
             ran = run(*command)
             assert (ran.code, ran.err.count("[record-not-embedded]")) == (2, 1)
-
-    def test_a_tar_of_another_name_is_foreign_unless_it_is_named(self, tmp_path: Path) -> None:
-        path = tmp_path / "photos.tar.gz"
-        path.write_bytes(archive(None, [("a.jpg", b"x")]))
-        first = verified(tmp_path)[0]
-        assert (first.verdict, notes(first)) == ("pass", {"archive-foreign"})
-        assert bad(verified(path)[0]) == Counter({"record-missing": 1})
 
     def test_one_record_edited(self, account: Account) -> None:
         account.backup(BACKUP, record(title="Another"))

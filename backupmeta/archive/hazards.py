@@ -438,7 +438,7 @@ class Hazards:
         elif member.is_device:
             self._note(rules.MEMBER_DEVICE, member, member.kind)
         elif member.mode & _SETUID_OR_SETGID and member.has_own_content:
-            self._note(rules.MEMBER_SETUID, member, f"mode {member.mode & 0o7777:04o}")
+            self._note(rules.MEMBER_SETUID, member, f"mode {member.mode:04o}")
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""

@@ -92,11 +92,15 @@ def number_or_none(field: bytes) -> int | None:
     return None if digits else 0
 
 
+PERMISSIONS: Final = 0o7777
+"""The bits of a mode that are permissions; old programs write the member's kind in others."""
+
+
 @lru_cache(1024)
 def access(fields: bytes) -> tuple[int, int, int] | None:
     """Return the permission bits, the owner's and the group's number from their 24 bytes; None where one is none."""
     mode, uid, gid = (number_or_none(fields[at : at + 8]) for at in (0, 8, 16))
-    return None if mode is None or uid is None or gid is None else (mode, uid, gid)
+    return None if mode is None or uid is None or gid is None else (mode & PERMISSIONS, uid, gid)
 
 
 @lru_cache(4096)

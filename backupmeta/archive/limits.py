@@ -17,9 +17,15 @@ GIB = 1024 * MIB
 
 _UNITS: Final = {"": 1, "k": KIB, "m": MIB, "g": GIB}
 _AMOUNT: Final = re.compile(r"([0-9]{1,18})([kmgKMG]?)")
-_MOST: Final = 2**63 - 1
+GREATEST: Final = 2**63 - 1
+"""The greatest number that 64 bits hold with its sign: a limit, and what a catalog has; a header may claim more."""
 AMOUNTS: Final = "1000, 64K, 10M or 2G"
 """What a limit's number looks like."""
+
+
+def bounded(number: int) -> int:
+    """Return the number of 64 bits that is nearest to ``number``."""
+    return max(-GREATEST, min(number, GREATEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def amount(text: str) -> int | None:
     What is beyond 63 bits bounds nothing, and is the largest number that has as many.
     """
     match = _AMOUNT.fullmatch(text)
-    return min(int(match[1]) * _UNITS[match[2].lower()], _MOST) if match else None
+    return min(int(match[1]) * _UNITS[match[2].lower()], GREATEST) if match else None
 
 
 class OverAllowanceError(LimitExceededError):

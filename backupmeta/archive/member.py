@@ -12,9 +12,9 @@ from zlib import adler32
 from backupmeta import rules
 from backupmeta.archive import headers
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, display, named
 from backupmeta.secrets import mask_text
-from backupmeta.words import NANOSECONDS
+from backupmeta.words import NANOSECONDS, utc_to_the_microsecond
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
@@ -57,9 +57,14 @@ def shown(name: bytes) -> bytes:
 
     They are looked for in the name itself: what `plain` leaves of ``//user:password@host`` has another form.
     """
+    return plain(masked_name(name))
+
+
+def masked_name(name: bytes) -> bytes:
+    """Return a ``name`` as it is, with the secrets in it masked."""
     text = name.decode("utf-8", "surrogateescape")
     masks = mask_text(text)
-    return plain(name if masks == text else masks.encode("utf-8", "surrogateescape"))
+    return name if masks == text else masks.encode("utf-8", "surrogateescape")
 
 
 def is_absolute(name: bytes) -> bool:
@@ -298,6 +303,16 @@ class Member(NamedTuple):
         """Whether a record lies at the archive's root."""
         return plain(self.name) == RECORD
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON: sizes and offsets in bytes, times in UTC."""
+        described: dict[str, object] = named("name", self.text)
+        described.update(type=self.kind, size=self.size, mode=f"{self.mode:04o}", uid=self.uid, gid=self.gid)
+        names = {"user": self.owner, "group": self.group}
+        described.update({key: display(name.decode("utf-8", "replace")) for key, name in names.items()})
+        described["mtime"] = utc_to_the_microsecond(self.mtime_ns)
+        described.update(named("link", self.link.decode("utf-8", "surrogateescape")) if self.link else {})
+        return {**described, "offset": self.offset, **({"stored": self.stored} if self.is_sparse else {})}
+
     @property
     def is_device(self) -> bool:
         """Whether it is no file of a site: unpacking it makes something that a program talks to."""
@@ -400,7 +415,7 @@ def described(fields: headers.Fields, extensions: HeaderExtensions, size: int, b
         kind=kind,
         size=real_size,
         mtime_ns=(values["mtime"] or 0) * NANOSECONDS if mtime_ns is None else mtime_ns,
-        mode=values["mode"] or 0,
+        mode=(values["mode"] or 0) & headers.PERMISSIONS,
         uid=(values["uid"] or 0) if uid is None else uid,
         gid=(values["gid"] or 0) if gid is None else gid,
         owner=records.get(b"uname") or owner,

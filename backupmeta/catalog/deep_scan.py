@@ -28,7 +28,7 @@ from backupmeta.checks import record, rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.checks.retention import KeptBackup
-from backupmeta.comparison.archive_changes import MAY_LACK
+from backupmeta.comparison.walks import MAY_LACK
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_server_path
 from backupmeta.findings import Finding, FindingRule

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.limits import MIB, Limits
+from backupmeta.archive.limits import MIB, Limits, bounded
 from backupmeta.archive.member import PATH_MAX, Member, shown
 from backupmeta.archive.reader import Content
 from backupmeta.folders import TemporaryDatabase
@@ -29,9 +29,6 @@ _FIELDS: Final = "path, path_bytes, kind, size, mode, mtime_ns, digest"
 _TABLE: Final = f"CREATE TABLE members (name BLOB PRIMARY KEY, {_FIELDS}) WITHOUT ROWID"
 _INSERT: Final = f"INSERT OR REPLACE INTO members (name, {_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT: Final = f"SELECT {_FIELDS} FROM members ORDER BY name"
-_PERMISSIONS: Final = 0o7777
-_LARGEST: Final = 2**63 - 1
-"""What SQLite's integers hold; a header may claim more."""
 
 
 class MemberRow(NamedTuple):
@@ -170,8 +167,8 @@ def _row(name: bytes, member: Member, digest: bytes | None) -> MemberRow:
         path,
         None if path == text else name,
         member.kind,
-        min(member.size, _LARGEST),
-        member.mode & _PERMISSIONS,
-        max(-_LARGEST, min(member.mtime_ns, _LARGEST)),
+        bounded(member.size),
+        member.mode,
+        bounded(member.mtime_ns),
         digest,
     )

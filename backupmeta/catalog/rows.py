@@ -17,7 +17,7 @@ from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Home, Pair, Surroundings, is_id, orphaned
 from backupmeta.account.layout import BACKUPS, CURRENT, PLACEHOLDER, Listing
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
+from backupmeta.archive.limits import DEFAULT_LIMITS, GREATEST, Limits, OverAllowanceError, bounded
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import FieldStep, KeyStep, Program, compiled
 from backupmeta.backup.resolve import ArchiveNameCheck, RecordedName, check_archive_name
@@ -39,8 +39,6 @@ from backupmeta.record.values import Decoder, Value, text
 Cell = str | int | bytes | None
 Cells = tuple[Cell, ...]
 
-GREATEST: Final = 2**63 - 1
-"""The greatest number that a column holds."""
 _LIVE: Final = frozenset(field.name for field in FIELDS if field.scope is Scope.LIVE)
 """The fields that a live install tells, or nobody: here they stand in its own row."""
 _MADE: Final = frozenset({"id", "file", "backup_filename"})
@@ -531,7 +529,7 @@ def _file_row(path: str, signature: Signature, reading: Reader) -> FileRow | Non
     if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not is_archive):
         return None
     # a time may be after 2262
-    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(number, GREATEST)) for number in signature)
+    size, mtime_ns, inode, ctime_ns = map(bounded, signature)
     status = _status(kind, name, remembered)
     digest = reading.digests.get(path)
     return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)

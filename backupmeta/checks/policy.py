@@ -45,6 +45,7 @@ from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.folders import trusted_users, user_name
+from backupmeta.provenance import named
 from backupmeta.secrets import mask_location
 
 Result = TypeVar("Result")
@@ -455,6 +456,11 @@ class Judged(NamedTuple):
     finding: Finding
     severity: Severity
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with what to do about it."""
+        described = {**self.finding.to_json(), "severity": self.severity}
+        return {**described, "advice": self.finding.rule.advice, "evidence": described.pop("evidence")}
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -473,6 +479,11 @@ class Verification:
     verdict: Verdict
     sha256: str | None
     judged: tuple[Judged, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
+        found = [judged.to_json() for judged in self.judged]
+        return {**named("path", self.path), "verdict": self.verdict, "sha256": self.sha256, "findings": found}
 
 
 _SEVERITIES: Final = list(Severity)

@@ -20,18 +20,18 @@ _MODULES: Final[Mapping[str, Sequence[str]]] = {
 """Where each command stands."""
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "cat": "Write the content of one MEMBER of an ARCHIVE to stdout.",
+    "cat": "Write the content of one MEMBER of TARGET's archive to stdout.",
     "checks": "List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….",
     "diff": "Show what differs between A and B: fields, plugins, themes, lists.",
     "explain": "Show each line of a record, or each step of an archive, with what was made of it.",
     "export": "Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.",
-    "extract": "Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.",
-    "find": "Find backups in a CATALOG: all that is asked for has to hold.",
+    "extract": "Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.",
+    "find": "Find backups in a CATALOG, or members of their archives: all that is asked for has to hold.",
     "history": "Show all backups of one INSTALL, oldest first, and what changed from each to the next.",
     "installs": "List the installs at and below each ROOT, from their records in .appdata/current.",
     "list": "List the backups at and below each ROOT.",
-    "members": "List all members of an ARCHIVE, and judge it, from one pass over the whole file.",
-    "needs": "Tell what a restore of an ARCHIVE needs: room, database, versions; it asks no server.",
+    "members": "List all members of TARGET's archive, and judge it, from one pass over the whole file.",
+    "needs": "Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.",
     "report": "Write a report that can be handed on: one page that opens anywhere, without a network.",
     "scan": "Scan every account below each ROOT into a CATALOG.",
     "schema": "Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.",

@@ -11,7 +11,7 @@ from backupmeta import library
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
-from backupmeta.comparison.diff import CURRENT
+from backupmeta.comparison.diff import CURRENT, site_at
 from backupmeta.comparison.diff import diff as compare
 from backupmeta.comparison.history import FollowedFiles, History, deepened, member_names
 from backupmeta.comparison.history import history as backups_of
@@ -53,6 +53,10 @@ def diff(
 
     With --deep also members: added, removed, renamed (the same content under another name), changed by kind, size,
     mode, mtime, link target or SHA-256 of the content; and tables: added, removed, defined otherwise, their rows.
+    "can't tell": it is on one side, and the other was not read to its end.
+
+    B may be a folder: a live site, or one in an image. Its files are compared with the members of A's archive: added is
+    what only the folder has, removed what only the archive has; an mtime alone is no change. No link is followed.
 
     Exit codes: 0 nothing differs, 1 something does, 2 something could not be read. Two backups of one install
     differ at least in their time.
@@ -62,13 +66,19 @@ def diff(
       backupmeta diff app_…_2024-06-13_20-55-21.tar.gz app_…_2024-06-20_20-55-21.tar.gz
       backupmeta diff 1234567890abcdefghij12345 current --root /home/exampleu
       backupmeta diff before.tar.gz after.tar.gz --deep --format markdown -o changes.md
+      backupmeta diff app_…_2024-06-13_20-55-21.tar.gz /home/exampleu/public_html --sysroot /mnt/image
     """
     if a == b == CURRENT:
         raise click.UsageError("both are current; name a backup: an archive, a record file, or an id")
     if deep and CURRENT in {a, b}:
-        raise click.UsageError("--deep needs two archives; a live install has none")
-    difference = compare(a, b, where.search(), user=user, deep=deep)
-    target.write(DIFFERENCES[format_name].render(difference, View()), where.protected(a, b))
+        raise click.UsageError("--deep needs two archives; a live install has none: name the folder of its site")
+    search = where.search()
+    site = site_at(b, search)
+    if site_at(a, search) is not None or (site is not None and a == CURRENT):
+        raise click.UsageError(f"{a!r} is no backup; a folder is compared with one: backupmeta diff BACKUP FOLDER")
+    difference = compare(a, b, search, user=user, deep=deep)
+    protected = where.protected(a, b)._replace(site=None if site is None else site.path)
+    target.write(DIFFERENCES[format_name].render(difference, View()), protected)
     grave = (finding for finding in difference.findings if finding.is_grave)
     return messages.report(grave, Severity.WARNING) or int(not difference.is_same)
 

@@ -10,9 +10,9 @@ from typing import Final, NoReturn
 import click
 
 from backupmeta import verification
-from backupmeta.archive.limits import Limits
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.cli import messages, options, output
+from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
@@ -21,7 +21,7 @@ from backupmeta.extraction.needs import needed, room_at
 from backupmeta.findings import Group, Severity
 from backupmeta.render.formats import View
 from backupmeta.render.verified import EXTRACTION, NEEDS, Restore
-from backupmeta.search import Protected, Search
+from backupmeta.search import Protected
 from backupmeta.verification import Case
 from backupmeta.words import amounts, counted
 
@@ -50,7 +50,7 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 
 
 @click.command()
-@click.argument("archive", type=click.Path())
+@options.TARGET
 @options.collected("selection", _selection)
 @options.collected("order", Order)
 @click.argument("names", nargs=-1, metavar="[MEMBER]...")
@@ -76,11 +76,13 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
     callback=lambda _ctx, _param, given: not given,
     help="Don't wait until all is on the disk.",
 )
+@options.looking("--root")
 @options.limiting
 @options.formatted(EXTRACTION)
-def extract(archive: str, order: Order, dump: str | None, limits: Limits, *, format_name: str) -> int:
-    """Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.
+def extract(target: str, order: Order, dump: str | None, where: Where, *, format_name: str) -> int:
+    """Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.
 
+    TARGET is an archive, a record file, a backup's id, an archive's name, or a path as the server of --sysroot saw it.
     Without a MEMBER, the site's files: not the record, nor the dump, which --dump writes. A MEMBER that is a folder
     stands for all that is in it. FOLDER appears when all of it is there, or not at all. What would lead elsewhere is
     refused: absolute names, '..', links that lead out, devices; permissions are those that umask 022 leaves, files that
@@ -99,7 +101,7 @@ def extract(archive: str, order: Order, dump: str | None, limits: Limits, *, for
         raise click.UsageError(f"--dump - and --{format_name} both write to stdout")
     if order.has_owners and os.geteuid() != 0:
         raise click.UsageError("--owners needs root: only root gives files to others")
-    protected = Protected()
+    protected = Protected(sysroot=where.sysroot)
     output.refuse_evidence(order.folder, protected)
     answer, missing = EXTRACTION[format_name].render(), count()
 
@@ -109,7 +111,7 @@ def extract(archive: str, order: Order, dump: str | None, limits: Limits, *, for
         elif result.fate not in _AS_ASKED and next(missing) < _MISSING_SHOWN:
             messages.write_line(f"{result.member.text}: {result.fate}: {result.reason}")
 
-    case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
+    case = verification.case_at(target, where.search(), DEFAULT, int(time()))
     extraction = _filled(case, order, dump, protected, report)
     if answer is not None:
         output.write(answer.end(extraction))
@@ -117,7 +119,7 @@ def extract(archive: str, order: Order, dump: str | None, limits: Limits, *, for
     for line in _lines(extraction):
         messages.write_line(line)
     if dump is not None and not extraction.has_dump:
-        messages.write_line(f"{archive}: holds no dump; {dump} was not written")
+        messages.write_line(f"{target}: holds no dump; {dump} was not written")
     return code or _exit_code(extraction, is_dump_there=dump is None or extraction.has_dump)
 
 
@@ -169,14 +171,15 @@ def _lines(extraction: Extraction) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("archive", type=click.Path())
+@options.TARGET
+@options.looking("--root")
 @click.option(
     "--against", "folder", type=_folder, metavar="FOLDER", help="Tell, too, whether extract --to FOLDER has room there."
 )
 @options.limiting
 @options.formatted(NEEDS)
-def needs(archive: str, folder: str | None, limits: Limits, *, format_name: str) -> int:
-    """Tell what a restore of an ARCHIVE needs: room, database, versions; it asks no server.
+def needs(target: str, folder: str | None, where: Where, *, format_name: str) -> int:
+    """Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.
 
     From one pass that judges it, too: what is wrong with it stands on stderr. Versions of the application and of PHP,
     database, user and prefix are those of the application's own files where these tell them, else the record's.
@@ -189,7 +192,7 @@ def needs(archive: str, folder: str | None, limits: Limits, *, format_name: str)
       backupmeta needs app_….tar.gz
       backupmeta needs app_….tar.gz --against /home/exampleu/public_html/blog --json
     """
-    case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
+    case = verification.case_at(target, where.search(), DEFAULT, int(time()))
     with messages.progress_bar(case.size) as bar:
         answer = needed(case, bar.watch)
     room = None if folder is None else room_at(folder, answer)

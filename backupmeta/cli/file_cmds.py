@@ -3,12 +3,12 @@
 import click
 
 from backupmeta import explain as explaining
+from backupmeta import targets
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
-from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Consumer, Pass, find
 from backupmeta.cli import messages, options, output
-from backupmeta.evidence import open_named
+from backupmeta.cli.options import Where
 from backupmeta.findings import Severity
 from backupmeta.record.grammar import parse
 from backupmeta.render.formats import Trait, View
@@ -16,25 +16,31 @@ from backupmeta.render.members import MEMBERS, STEPS, Walk, verdict
 
 
 @click.command()
-@click.argument("file", type=click.Path())
+@options.TARGET
+@options.locating
 @options.limiting
 @options.secretive
 @options.formatted(STEPS)
-def explain(file: str, limits: Limits, *, show_secrets: bool, format_name: str) -> int:
+def explain(target: str, where: Where, *, show_secrets: bool, format_name: str) -> int:
     """Show each line of a record, or each step of an archive, with what was made of it.
+
+    TARGET is an archive, a record file, an id, an archive's name, or a path as the server of --sysroot saw it. An id
+    stands for its record.
 
     \b
     Examples:
       backupmeta explain app_example-com_Blog_2024-06-13_20-55-21.tar.gz
       backupmeta explain ~/.appdata/backups/1234567890abcdefghij12345 --json
     """
-    steps = list(explaining.file(file, limits, show_secrets=show_secrets))
+    file = targets.file_of(target, where.search())
+    steps = list(explaining.file(file, where.limits, show_secrets=show_secrets))
     output.write_all(STEPS[format_name].render(steps, View()))
     return 2 if any(step.is_unread for step in steps) else 0
 
 
 @click.command()
-@click.argument("archive", type=click.Path())
+@options.TARGET
+@options.locating
 @click.option(
     "--digest",
     "algorithms",
@@ -50,9 +56,11 @@ def explain(file: str, limits: Limits, *, show_secrets: bool, format_name: str) 
 @options.limiting
 @options.formatted(MEMBERS)
 def members(
-    archive: str, algorithms: tuple[str, ...], member_digest: str | None, limits: Limits, *, format_name: str
+    target: str, where: Where, *, algorithms: tuple[str, ...], member_digest: str | None, format_name: str
 ) -> int:
-    """List all members of an ARCHIVE, and judge it, from one pass over the whole file.
+    """List all members of TARGET's archive, and judge it, from one pass over the whole file.
+
+    TARGET is an archive, a record file, a backup's id, an archive's name, or a path as the server of --sysroot saw it.
 
     On stderr: what is damaged, or would be dangerous to unpack, and at last the verdict with the file's SHA-256, all
     of which is in the JSON, too. After damage the listing goes on where there is something to read. Exit code 2 where
@@ -67,12 +75,12 @@ def members(
     has_contents = Trait.WITH_CONTENTS in MEMBERS[format_name].traits
     if member_digest:
         options.need(Trait.WITH_CONTENTS, MEMBERS, format_name, "--member-digest")
-    digests = MemberDigests(member_digest, limits.names) if member_digest else None
+    digests = MemberDigests(member_digest, where.limits.names) if member_digest else None
     dumps = Dumps()
     consumers: list[Consumer] = [dumps] if has_contents else []
     consumers += [digests] if digests else []
-    with open_named(archive) as file:
-        walked = Pass(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
+    with targets.archive_of(target, where.search()).open() as file:
+        walked = Pass(file, where.limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
         code = messages.judge(walked.findings())
         messages.write_line(verdict(walked))
@@ -80,13 +88,15 @@ def members(
 
 
 @click.command()
-@click.argument("archive", type=click.Path())
+@options.TARGET
 @click.argument("member")
+@options.locating
 @options.limiting
 @click.option("--show-secrets", is_flag=True, help="Give a record's exact bytes, secrets and all.")
-def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int:
-    """Write the content of one MEMBER of an ARCHIVE to stdout.
+def cat(target: str, member: str, where: Where, *, show_secrets: bool) -> int:
+    """Write the content of one MEMBER of TARGET's archive to stdout.
 
+    TARGET is an archive, a record file, a backup's id, an archive's name, or a path as the server of --sysroot saw it.
     #3 is the third member: so 'members' tells those in whose names a secret is masked; ./#3 is one called so.
     Of several members of that name the last one, as unpacking leaves it; of records at the archive's root the first.
     Its exact bytes, holes of a sparse file filled in, with one exception: in a record (APP-META.INI) secrets are
@@ -97,11 +107,11 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     Example:
       backupmeta cat app_example-com_Blog_2024-06-13_20-55-21.tar.gz APP-DATA.SQL > dump.sql
     """
-    with open_named(archive) as file:
-        content = find(file, member, limits)
+    with targets.archive_of(target, where.search()).open() as file:
+        content = find(file, member, where.limits)
         code = messages.report(content.findings, Severity.WARNING)
         if content.member.is_record and not show_secrets:
-            output.write_exact([parse(content.record(limits)).content])
+            output.write_exact([parse(content.record(where.limits)).content])
         else:
             output.write_exact(content.content)
     return code

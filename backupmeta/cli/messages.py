@@ -47,12 +47,13 @@ def _lines_of(error: Exception) -> Sequence[str]:
     """Return what an ``error`` says: of a policy, a line for each mistake; of an answer, also why it may be wrong."""
     if isinstance(error, MemoryError | RecursionError):
         return ["what is read asks for more memory than there is; name fewer files, or a lower --limit"]
+    notes: Sequence[str] = getattr(error, "__notes__", ())
     if isinstance(error, AnswerError):
-        return [error.message, *getattr(error, "__notes__", ())]
+        return [error.message, *notes]
     if isinstance(error, OSError) and not isinstance(error, ChildProcessError):
         reason = error.strerror or str(error) or type(error).__name__
         return [f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}"]
-    return str(error).splitlines()
+    return [*str(error).splitlines(), *notes]
 
 
 def write_unread_accounts(tally: "ScanResult") -> None:

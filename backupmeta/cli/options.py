@@ -126,7 +126,7 @@ class Where(NamedTuple):
     """Where a command looks.
 
     Attributes:
-        roots: what it was given as ROOTs or TARGETs, or with ``--root``; empty for the conventional places.
+        roots: what it was given as ROOTs, or with ``--root``; empty for the conventional places.
         sysroot: a mounted image.
         zone: the server's time zone, where it is known.
         limits: what a file may ask for.
@@ -163,7 +163,7 @@ class Where(NamedTuple):
         return Protected((*named, *self.roots, *roots(self.catalog)), self.sysroot, self.catalog)
 
 
-Roots: TypeAlias = Literal["ROOT", "TARGET", "ROOT|CATALOG", "--root"]
+Roots: TypeAlias = Literal["ROOT", "ROOT|CATALOG", "--root"]
 
 _ROOT: Final[Decorator] = click.option(
     "--root",
@@ -211,6 +211,14 @@ def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
     return collected("where", where, roots, _SYSROOT, zoned, *([_CATALOG] if in_catalog else []))
 
 
+def _where_on_disk(roots: tuple[str, ...], sysroot: str | None, limits: Limits = DEFAULT_LIMITS) -> Where:
+    return Where(roots, sysroot, None, limits)
+
+
+locating: Final[Decorator] = collected("where", _where_on_disk, _ROOT, _SYSROOT)
+"""Add where a TARGET is looked for, for a command that has no use for a clock: a parameter ``where``."""
+
+
 def refuse_beside(catalog: str, given: Mapping[str, object], otherwise: str = _ON_DISK) -> None:
     """Raise `click.UsageError` where something is ``given`` that a ``catalog`` has no answer to."""
     for name, value in given.items():
@@ -252,6 +260,10 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
     except EvidenceError:
         items = []
     return [*items, CompletionItem(incomplete, type="file")]
+
+
+TARGET: Final[Decorator] = click.argument("target", shell_complete=complete_target)
+"""Add what a command is about: an archive, a record file, an id, an archive's name, a path of the server's."""
 
 
 def _is_plain(name: str) -> bool:

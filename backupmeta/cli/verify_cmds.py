@@ -29,7 +29,8 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 
 
 @click.command()
-@options.looking("TARGET", in_catalog=True)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=options.complete_target)
+@options.looking("--root", in_catalog=True)
 @click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see the README).")
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
@@ -46,6 +47,7 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 @options.at_work
 @options.overriding_limits
 def verify(
+    targets: tuple[str, ...],
     where: Where,
     *,
     policy_file: str | None,
@@ -63,7 +65,9 @@ def verify(
     """Say whether backups are whole, and are what their records say; why not, and where.
 
     A TARGET is an archive, a home, a folder of homes or of archives; any other folder is searched downwards for these.
-    Without one, this machine's conventional places are searched (/home/*, /var/www/vhosts/*). Each archive is read
+    It may also be a record file, an id (an install's stands for all its backups), an archive's name, a path as the
+    server of --sysroot saw it. Without one, all that is at --root is judged, or in this machine's conventional places
+    (/home/*, /var/www/vhosts/*). Each archive is read
     once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
     policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
 
@@ -76,16 +80,18 @@ def verify(
       backupmeta verify /home --policy backups.toml --format junit -o report.xml
       backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json
     """
-    protected = where.protected()
+    if where.catalog is not None:
+        options.refuse_beside("--catalog", {"TARGET": targets})
+    protected = where.protected(*targets)
     least = None if fail_on is None else Severity(fail_on)
     chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
-    tally, size = Tally(), None if where.catalog else partial(verification.size, search)
+    tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with messages.progress_bar(size) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
-        verifications = tally.counting(verification.verify(search, chosen, now, run))
+        verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
         view = VerificationView(target.width, selection)
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
@@ -93,7 +99,7 @@ def verify(
         messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
-        messages.write_line(f"there is no backup in {where.name}; {advice}")
+        messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
     elif format_name != "text" or target.path is not None:
         messages.write_line(tally.line)
     return _EXIT_CODES.get(tally.verdict, 2)

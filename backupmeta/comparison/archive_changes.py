@@ -1,152 +1,24 @@
-"""What differs in two archives: their members, and the tables of their dumps.
+"""What differs in two archives: their members, and the tables of their dumps; or in an archive and a folder.
 
 Both are walked at once, each once, each by a process of its own where that is safe and of use. Threads would not do: a
 content is digested within microseconds, and each time Python's lock changes hands, which costs more than the digest.
 """
 
-import fnmatch
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from backupmeta import rules
-from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, Dumps, DumpState, Table
+from backupmeta.archive.dump import Table
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import label, plain, shown
-from backupmeta.archive.reader import Consumer, Pass
+from backupmeta.archive.member import OWN, label
 from backupmeta.comparison.changes import What
-from backupmeta.errors import EvidenceError
+from backupmeta.comparison.walks import End, Entry, Site, Walking
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
 from backupmeta.folders import TemporaryDatabase
-from backupmeta.words import counted
-from backupmeta.work.orders import HERE, Watch, Work, Workers, mixed_results
-
-DIGEST: Final = "sha256"
-_TOGETHER: Final = 512
-_PERMISSIONS: Final = 0o7777
-_LARGEST: Final = 2**63 - 1
-"""What SQLite's integers hold; a header may claim more."""
-
-
-class Entry(NamedTuple):
-    """What of a member is compared.
-
-    Attributes:
-        name: the path that its name means, secrets in it masked.
-        kind: what it is.
-        size: the length of its content, in bytes.
-        mode: permission bits.
-        mtime_ns: when it was modified, nanoseconds since 1970, UTC.
-        link: the target of a link, else empty.
-        digest: the SHA-256 of a file's content, in hexadecimal; None where it is sparse or not all there.
-    """
-
-    name: bytes
-    kind: str
-    size: int
-    mode: int
-    mtime_ns: int
-    link: bytes
-    digest: str | None
-
-
-class End(NamedTuple):
-    """What is known at the end of a walk.
-
-    Attributes:
-        tables: the tables and views of the dump.
-        left_out: how many times a table was not kept, because there are too many.
-        findings: what was odd about the archive.
-        unread: why the archive may hold members that did not come; empty where it was read to its end, undamaged.
-        has_all_tables: whether a table that did not come is not in the dump.
-    """
-
-    tables: tuple[Table, ...]
-    left_out: int
-    findings: tuple[Finding, ...]
-    unread: str = ""
-    has_all_tables: bool = True
-
-
-Part = Sequence[Entry] | End
-"""What comes of a walk: many members at once, again and again, and at last how it ended."""
-
-MAY_LACK: Final = frozenset({rules.ARCHIVE_NO_END, rules.ARCHIVE_MULTI_VOLUME})
-"""The findings by which an archive that was read to its end may have had more members."""
-
-
-class MemberNames:
-    """Which members are asked for: by a path, or by a pattern in which ``*`` stands for any text, also for slashes."""
-
-    def __init__(self, pattern: bytes) -> None:
-        """Ask for ``pattern``: a path as it may be written, or with ``*``, ``?``, ``[a-z]``, ``[^a-z]`` in it."""
-        self._path = plain(pattern)
-        text = self._path.decode("utf-8", "surrogateescape").replace("[^", "[!")
-        self._pattern = re.compile(fnmatch.translate(text))
-
-    def has(self, name: bytes) -> bool:
-        """Return whether a member of this ``name`` is asked for."""
-        path = plain(name)
-        return path == self._path or self._pattern.match(path.decode("utf-8", "surrogateescape")) is not None
-
-
-@dataclass(frozen=True)
-class Walking(Work[tuple[int, Place], Part]):
-    """Walking over archives: an order is a number and where the archive lies.
-
-    Attributes:
-        limits: what each of them may ask for.
-        names: which members are asked for, and no tables; None for all of them.
-    """
-
-    limits: Limits
-    names: MemberNames | None = None
-
-    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
-        """Walk over an archive. Raises `EvidenceError` where nothing of it can be read."""
-        with order[1].open() as file:
-            file.watch = watch
-            digests, dumps = MemberDigests(DIGEST, self.limits.names), Dumps()
-            consumers: list[Consumer] = [digests, dumps] if self.names is None else [digests]
-            passed = Pass(file, self.limits, algorithms=(), consumers=consumers)
-            yield from _entries(passed, digests, self.names)
-            yield _end(passed, dumps.dump)
-
-    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
-        """Raise that no process survives walking over an archive."""
-        raise EvidenceError(order[1].path, "the process that read it ended", "is there too little memory?")
-
-
-def _entries(passed: Pass, digests: MemberDigests, names: MemberNames | None = None) -> Iterator[Sequence[Entry]]:
-    """Yield the members that have such ``names``, many at once."""
-    entries = list[Entry]()
-    for member in passed if names is None else filter(lambda member: names.has(member.name), passed):
-        mtime_ns = max(-_LARGEST, min(member.mtime_ns, _LARGEST))
-        size, mode = min(member.size, _LARGEST), member.mode & _PERMISSIONS
-        entries.append(Entry(shown(member.name), member.kind, size, mode, mtime_ns, member.link, digests.last))
-        if len(entries) == _TOGETHER:
-            yield entries
-            entries = []
-    yield entries
-
-
-def _end(passed: Pass, dump: Dump | None) -> End:
-    """Return what is known at the end of a walk."""
-    findings, end = tuple(passed.findings()), passed.end
-    unread = next((finding.message for finding in findings if finding.rule in MAY_LACK), "")
-    if end is None or end.verdict != "complete":
-        unread = "not walked" if end is None else end.reason
-    if dump is None:
-        return End((), 0, findings, unread, not unread)
-    has_all_tables = dump.state is not DumpState.CUT and not dump.left_out
-    return End((*dump.tables, *dump.filled), dump.left_out, findings, unread, has_all_tables)
-
-
-# --- comparing -------------------------------------------------------------------------------------------------------
+from backupmeta.words import NANOSECONDS, counted
+from backupmeta.work.orders import HERE, Workers, mixed_results
 
 _TABLES: Final = (
     """
@@ -156,7 +28,7 @@ _TABLES: Final = (
     ) WITHOUT ROWID
     """,
     "CREATE TABLE unseen (side INTEGER, start BLOB, stop BLOB, PRIMARY KEY (side, start)) WITHOUT ROWID",
-    "CREATE TABLE sides (a INTEGER, b INTEGER)",
+    "CREATE TABLE sides (a INTEGER, b INTEGER, by_time INTEGER)",
     "CREATE VIEW a AS SELECT * FROM members WHERE side = (SELECT a FROM sides)",
     "CREATE VIEW b AS SELECT * FROM members WHERE side = (SELECT b FROM sides)",
     "CREATE VIEW unseen_a AS SELECT * FROM unseen WHERE side = (SELECT a FROM sides)",
@@ -190,21 +62,53 @@ WITH gone AS (
   SELECT old.name AS before, new.name AS after FROM old JOIN new USING (digest, place)
 )
 SELECT 'changed' AS what, name AS before, name AS after FROM a JOIN b USING (name)
-WHERE (a.kind, a.size, a.mode, a.mtime_ns, a.link) <> (b.kind, b.size, b.mode, b.mtime_ns, b.link)
-   OR a.digest <> b.digest
+WHERE (a.kind, a.size, a.mode, a.link) <> (b.kind, b.size, b.mode, b.link) OR a.digest <> b.digest
+   OR (a.mtime_ns <> b.mtime_ns AND (SELECT by_time FROM sides)
+       AND (a.mtime_ns / 1000000000 <> b.mtime_ns / 1000000000
+            OR (a.mtime_ns % 1000000000 <> 0 AND b.mtime_ns % 1000000000 <> 0)))
 UNION ALL SELECT 'renamed', before, after FROM renamed
 UNION ALL SELECT iif(is_unseen, 'can''t tell', 'removed'), name, NULL
   FROM gone WHERE name NOT IN (SELECT before FROM renamed)
 UNION ALL SELECT iif(is_unseen, 'can''t tell', 'added'), NULL, name
   FROM come WHERE name NOT IN (SELECT after FROM renamed)
 """
-"""Only files have digests; what is not known, NULL, is equal to nothing and differs from nothing."""
+"""Only files have digests; what is not known, NULL, is equal to nothing and differs from nothing. A time in whole
+seconds, as older forms of tar have it, is that of any part of the second."""
 
 _UNCOMPARED: Final = """
 SELECT count(*), min(name) FROM a JOIN b USING (name)
 WHERE a.kind IN ('file', 'hard link', 'other') AND b.kind IN ('file', 'hard link', 'other')
   AND (a.digest IS NULL OR b.digest IS NULL)
 """
+_AS_UNPACKED: Final = (
+    "DELETE FROM members WHERE side = 0 AND name = x''",
+    "UPDATE members SET size = 0 WHERE side = 0 AND kind NOT IN ('file', 'hard link', 'other')",
+    "UPDATE members SET mode = 511 WHERE side = 0 AND kind = 'symlink'",
+    "UPDATE members SET kind = 'file' WHERE side = 0 AND kind = 'other'",
+    """
+    UPDATE members SET kind = 'file', link = x'', size = ifnull(
+      (SELECT size FROM members AS files WHERE side = 1 AND files.name = members.name), 0
+    ) WHERE side = 0 AND kind = 'hard link' AND digest IS NOT NULL
+    """,
+    """
+    DELETE FROM members WHERE side = 1 AND kind = 'directory'
+      AND NOT EXISTS (SELECT 1 FROM members AS other WHERE side = 0 AND other.name = members.name)
+      AND EXISTS (
+        SELECT 1 FROM members AS other WHERE side = 0
+          AND other.name BETWEEN CAST(members.name || x'2f' AS BLOB) AND CAST(members.name || x'30' AS BLOB)
+      )
+    """,
+)
+"""Names, modes and sizes as in a folder; of a hard link, which has none, the content alone is compared. A slash is 2f,
+and what comes after it 30."""
+
+_LEAVE_OUT: Final = """
+DELETE FROM members
+WHERE side = 0 AND name = ? AND NOT EXISTS (SELECT 1 FROM members AS files WHERE side = 1 AND name = ?)
+"""
+_AFTER_SLASH: Final = b"0"
+"""What comes after the slash in the order of bytes: with it instead, a folder's path comes after all that is below."""
+
 _COUNT: Final = "SELECT what, count(*) FROM changes GROUP BY what"
 _CHANGED: Final = """
 SELECT what, a.name, a.kind, a.size, a.mode, a.mtime_ns, a.link, a.digest,
@@ -227,21 +131,39 @@ class MemberSpool(TemporaryDatabase):
         """Take members of a ``side``."""
         self.insert(_INSERT, ((side, *entry) for entry in entries))
 
-    def miss_members(self, side: int) -> None:
-        """Know that any other member may be on a ``side``, as its archive was not read to its end."""
-        self.execute("INSERT INTO unseen (side, start) VALUES (?, x'')", side)
+    def miss_members(self, side: int, folder: bytes = b"") -> None:
+        """Know that any other member below a ``folder``, anywhere by default, may be on a ``side``: it was not read."""
+        if not folder:
+            self.execute("DELETE FROM unseen WHERE side = ?", side)
+        stop = folder[:-1] + _AFTER_SLASH if folder else None
+        self.execute("INSERT INTO unseen (side, start, stop) VALUES (?, ?, ?)", side, folder, stop)
 
     def forget(self, side: int) -> None:
         """Forget the members of a ``side``."""
         self.execute("DELETE FROM members WHERE side = ?", side)
 
-    def compare(self, a: int = 0, b: int = 1) -> Counter[What]:
-        """Compare what was taken of two sides; return how many members became what. To be done before `changed`."""
+    def compare(self, a: int = 0, b: int = 1, *, by_time: bool = True) -> Counter[What]:
+        """Compare what was taken of two sides; return how many members became what. To be done before `changed`.
+
+        A time alone makes a difference only ``by_time``.
+        """
         self.execute("DELETE FROM sides")
-        self.execute("INSERT INTO sides (a, b) VALUES (?, ?)", a, b)
+        self.execute("INSERT INTO sides (a, b, by_time) VALUES (?, ?, ?)", a, b, by_time)
         self.execute("DROP TABLE IF EXISTS changes")
         self.execute(_COMPARE)
         return Counter({What(what): count for what, count in self.rows(_COUNT)})
+
+    def compare_with_site(self) -> Counter[What]:
+        """Compare the members of side 0, as they would be unpacked, with the files of a folder, side 1; as `compare`.
+
+        No difference is what unpacking alone brings: times, folders that archives have no member for. The backup's own
+        members are left out where the folder does not have them.
+        """
+        for statement in _AS_UNPACKED:
+            self.execute(statement)
+        for name in OWN:
+            self.execute(_LEAVE_OUT, name, name)
+        return self.compare(by_time=False)
 
     def by_name(self) -> Iterator[tuple[int, Entry]]:
         """Yield each member with its side: in the order of their names, those of one name in the order of sides."""
@@ -303,7 +225,10 @@ class MemberChange(_Change[Entry]):
 
 
 def differing(before: Entry, after: Entry) -> tuple[By, ...]:
-    """Return by what two members differ; a content that is not known is none that differs."""
+    """Return by what two members differ: not by a content that is not known, nor by parts of a second that are not."""
+    (seconds, part), (other_seconds, other_part) = (divmod(side.mtime_ns, NANOSECONDS) for side in (before, after))
+    if seconds == other_seconds and 0 in {part, other_part}:
+        after = after._replace(mtime_ns=before.mtime_ns)
     values = zip(_BY, before[1:], after[1:], strict=True)
     return tuple(name for name, old, new in values if old != new and None not in {old, new})
 
@@ -346,10 +271,12 @@ class Contents:
         findings: what was odd about the archives.
     """
 
-    def __init__(self, spool: MemberSpool, tables: tuple[TableChange, ...], findings: Sequence[Finding]) -> None:
-        """Compare the members in the ``spool``."""
+    def __init__(
+        self, spool: MemberSpool, counts: Counter[What], tables: tuple[TableChange, ...], findings: Sequence[Finding]
+    ) -> None:
+        """Know what the ``spool`` has compared."""
         self._spool = spool
-        self.counts: Counter[What] = spool.compare()
+        self.counts: Counter[What] = counts
         self.tables = tables
         self.findings = (*findings, *spool.uncompared())
 
@@ -382,17 +309,32 @@ def compared_contents(
 
     Raises `EvidenceError` where nothing of one can be read; what can be read of a damaged one is compared.
     """
-    ends, spool = dict[int, End](), MemberSpool()
-    orders = [(number, side.place) for number, side in enumerate(sides)]
-    for (number, _), part in mixed_results(orders, Walking(limits), workers):
-        if isinstance(part, End):
-            ends[number] = part
-            if part.unread:
-                spool.miss_members(number)
-        else:
+    spool = MemberSpool()
+    before, after = _walked(spool, (sides[0].place, sides[1].place), limits, workers)
+    findings = [*_findings(before, sides[0].path), *_findings(after, sides[1].path)]
+    return Contents(spool, spool.compare(), tuple(changed_tables(before, after)), findings)
+
+
+def compared_with_site(archive: ComparedArchive, site: Site, limits: Limits, workers: Workers = HERE) -> Contents:
+    """Return what differs in an ``archive``, as it would be unpacked, and a ``site``; as `compared_contents`."""
+    spool = MemberSpool()
+    before, after = _walked(spool, (archive.place, site), limits, workers)
+    return Contents(spool, spool.compare_with_site(), (), [*_findings(before, archive.path), *after.findings])
+
+
+def _walked(
+    spool: MemberSpool, places: tuple[Place | Site, Place | Site], limits: Limits, workers: Workers
+) -> tuple[End, End]:
+    """Walk over two archives or folders, of which the ``spool`` takes the members; return how the walks ended."""
+    ends = dict[int, End]()
+    for (number, _), part in mixed_results(list(enumerate(places)), Walking(limits), workers):
+        if not isinstance(part, End):
             spool.take(number, part)
-    findings = [finding for number in sorted(ends) for finding in _findings(ends[number], sides[number].path)]
-    return Contents(spool, tuple(changed_tables(ends[0], ends[1])), findings)
+            continue
+        ends[number] = part
+        for folder in (*part.unseen, *([b""] if part.unread else [])):
+            spool.miss_members(number, folder)
+    return ends[0], ends[1]
 
 
 def _findings(end: End, path: str) -> Iterator[Finding]:

@@ -1,21 +1,28 @@
-"""`diff`: what differs between two backups, or between a backup and the live install."""
+"""`diff`: what differs between two backups, between a backup and the live install, or between a backup and a folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from backupmeta import library
+from backupmeta.account.home import is_id
+from backupmeta.account.roots import named
 from backupmeta.backup.inspection import Inspection
+from backupmeta.comparison.archive_changes import (
+    ComparedArchive,
+    Contents,
+    compared_contents,
+    compared_with_site,
+)
 from backupmeta.comparison.changes import Changes, compared
+from backupmeta.comparison.walks import Site
 from backupmeta.errors import AnswerError, UnreadableError, install_not_found
-from backupmeta.evidence import join_server_path
+from backupmeta.evidence import is_folder, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import find_subject, homes_around
-
-if TYPE_CHECKING:
-    from backupmeta.comparison import archive_changes
+from backupmeta.work.processes import few_processes
 
 CURRENT: Final = "current"
 """What stands for the live install of the other side's backup."""
@@ -39,16 +46,16 @@ class Difference:
 
     Attributes:
         a: the one that is compared with.
-        b: the other one.
+        b: the other one; or a folder.
         changes: what differs in their metadata.
-        contents: what differs in their archives; None unless these were read.
+        contents: what differs in their archives, or in an archive and a folder; None unless these were read.
         findings: what was odd on the way.
     """
 
     a: Side
-    b: Side
+    b: Side | Site
     changes: Changes
-    contents: "archive_changes.Contents | None" = None
+    contents: Contents | None = None
     findings: tuple[Finding, ...] = field(default=())
 
     @property
@@ -62,18 +69,20 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
 
     Args:
         a: an archive, a record file, an id, an archive's name, or ``current``: the live install of the other side.
-        b: the same.
+        b: the same; or a folder, whose files are compared with the members of the archive of ``a``.
         search: where to look for them, unless they are files.
         user: only what belongs to this owner.
         deep: whether the archives are walked: what differs in their members, and in the tables of their dumps.
 
     Raises:
         AnswerError: there is no such backup, no such live install, or ``user`` is not its owner.
-        EvidenceError: a file can't be read, or ``deep`` is asked for and a side has no archive.
+        EvidenceError: a file can't be read, or a side has no archive to be walked.
         ValueError: both are ``current``.
     """
     if a == b == CURRENT:
         raise ValueError("both are current; name a backup")
+    if (site := site_at(b, search)) is not None:
+        return _with_site(a, site, search, user)
     findings = list[Finding]()
     with noting(findings):
         sides = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
@@ -87,12 +96,24 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     changes = compared(before.inspection, after.inspection)
     if not deep:
         return Difference(before, after, changes, None, tuple(dict.fromkeys(findings)))
-    from backupmeta.comparison import archive_changes
-    from backupmeta.work.processes import few_processes
-
-    archives = _archive(before), _archive(after)
-    contents = archive_changes.compared_contents(archives, search.limits, few_processes(2))
+    contents = compared_contents((_archive(before), _archive(after)), search.limits, few_processes(2))
     return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
+
+
+def site_at(target: str, search: Search) -> Site | None:
+    """Return the folder that a ``target`` names, also by its path in an image; None where it may be a backup."""
+    root = named(target, search.sysroot)
+    return Site(root) if target not in {CURRENT, ""} and not is_id(target) and is_folder(root.name) else None
+
+
+def _with_site(a: str, site: Site, search: Search, user: str | None) -> Difference:
+    """Return what differs between the archive of a backup and a folder, of which there is no record to compare."""
+    findings = list[Finding]()
+    with noting(findings):
+        side = _side(a, search, user, findings)
+    contents = compared_with_site(_archive(side, "name a backup that has one"), site, search.limits, few_processes(2))
+    odd = (*findings, *side.inspection.findings, *contents.findings)
+    return Difference(side, site, Changes(), contents, tuple(dict.fromkeys(odd)))
 
 
 def _side(target: str, search: Search, user: str | None, findings: list[Finding]) -> Side:
@@ -104,13 +125,11 @@ def _current(other: Side, search: Search, findings: list[Finding]) -> Side:
     return Side(CURRENT, current(other.name, other.inspection, search, findings))
 
 
-def _archive(side: Side) -> "archive_changes.ComparedArchive":
+def _archive(side: Side, advice: str = "compare it without --deep, or name two archives") -> ComparedArchive:
     """Return the archive of a ``side``. Raises `UnreadableError` where it has none."""
-    from backupmeta.comparison import archive_changes
-
     if (place := side.inspection.archive) is None:
-        raise UnreadableError(side.name, "has no archive here", "compare it without --deep, or name two archives")
-    return archive_changes.ComparedArchive(place, side.inspection.path)
+        raise UnreadableError(side.name, "has no archive here", advice)
+    return ComparedArchive(place, side.inspection.path)
 
 
 # --- finding what is to be compared -----------------------------------------------------------------------------------

@@ -19,20 +19,10 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import WITH_CONTENT
 from backupmeta.archive.reader import NUMBERED, find
 from backupmeta.backup.inspection import Inspection
-from backupmeta.comparison.archive_changes import (
-    By,
-    End,
-    Entry,
-    MemberNames,
-    MemberSpool,
-    Part,
-    TableChange,
-    Walking,
-    changed_tables,
-    differing,
-)
+from backupmeta.comparison.archive_changes import By, MemberSpool, TableChange, changed_tables, differing
 from backupmeta.comparison.changes import Changes, What, compared
 from backupmeta.comparison.diff import CURRENT, noting
+from backupmeta.comparison.walks import End, Entry, MemberNames, Part, Site, Walking
 from backupmeta.errors import EvidenceError, install_not_found
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
@@ -197,7 +187,7 @@ def _size(pair: Pair, findings: list[Finding]) -> int | None:
 class Following(Walking):
     """Walking over the archives of backups; one that can't be read says nothing, and why."""
 
-    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
+    def do(self, order: tuple[int, Place | Site], watch: Watch) -> Iterator[Part]:
         """Walk over an archive."""
         try:
             yield from super().do(order, watch)
@@ -206,20 +196,21 @@ class Following(Walking):
             finding = Finding(library.unread(error), path, error.particulars, on_disk(path))
             yield End((), 0, (finding,), error.reason, has_all_tables=False)
 
-    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
+    def given_up(self, order: tuple[int, Place | Site]) -> Iterator[Part]:
         """Yield that no process survives walking over an archive."""
         yield End((), 0, (library.given_up(order[1].path),), WORKER_ENDED, has_all_tables=False)
 
 
 def _walked(rows: Iterable[Row], work: Walking, workers: Workers) -> Iterator[tuple[Sequence[int], Part]]:
     """Yield what comes of walking over each archive once, with the numbers of the ``rows`` whose archive it is."""
-    sharing = dict[Place, list[int]]()
+    numbers_of = dict[Place, list[int]]()
     for number, row in enumerate(rows):
         if row.place is not None:
-            sharing.setdefault(row.place, []).append(number)
-    orders, chosen = spared(((numbers[0], place) for place, numbers in sharing.items()), workers)
-    for (_, place), part in results(orders, work, chosen):
-        yield sharing[place], part
+            numbers_of.setdefault(row.place, []).append(number)
+    sharing = {numbers[0]: numbers for numbers in numbers_of.values()}
+    orders, chosen = spared(((numbers[0], place) for place, numbers in numbers_of.items()), workers)
+    for (number, _), part in results(orders, work, chosen):
+        yield sharing[number], part
 
 
 def _new(findings: Iterable[Finding], row: Row) -> list[Finding]:

@@ -10,10 +10,11 @@ from itertools import chain, islice, repeat
 from typing import Final, NamedTuple
 
 from backupmeta import words
-from backupmeta.comparison.archive_changes import Contents, Entry, MemberChange, TableChange
+from backupmeta.comparison.archive_changes import Contents, MemberChange, TableChange
 from backupmeta.comparison.changes import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
 from backupmeta.comparison.diff import Difference, Side
 from backupmeta.comparison.history import ChangedContents, FileHistory, FollowedFiles, History, Presence, Row, Span
+from backupmeta.comparison.walks import Entry, Site
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.provenance import display, named
@@ -90,8 +91,10 @@ def diff_markdown(difference: Difference) -> Iterator[str]:
         yield from words.markdown_table(section.columns, section.rows)
 
 
-def _described(side: Side) -> tuple[str, str]:
+def _described(side: Side | Site) -> tuple[str, str]:
     """Return where a side lies, and when it was made; of the live install that it is one."""
+    if isinstance(side, Site):
+        return side.root.seen_at, "folder"
     seconds = side.inspection.text("backup_time")
     when = "live install" if side.inspection.kind == "install" else words.recorded_dated(seconds)
     return side.inspection.path or side.name, when
@@ -167,7 +170,8 @@ def _member(change: MemberChange) -> _Row:
 def _brief(entry: Entry) -> str:
     """Return what is on one side alone, in words: ``48 bytes, mtime 2024-06-13 20:55:21 UTC``."""
     what = words.counted(entry.size, "byte") if entry.kind == "file" else entry.kind
-    return f"{what}, mtime {_SHOWN_BY['mtime'](entry)}"
+    link = f", link {_SHOWN_BY['link'](entry)}" if entry.link else ""
+    return f"{what}, mtime {_SHOWN_BY['mtime'](entry)}{link}"
 
 
 _SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
@@ -239,7 +243,9 @@ def _changes_object(changes: Changes) -> dict[str, object]:
     return {"fields": fields, "lists": as_json(changes.lists), "extensions": as_json(changes.extensions)}
 
 
-def _side(side: Side) -> dict[str, object]:
+def _side(side: Side | Site) -> dict[str, object]:
+    if isinstance(side, Site):
+        return {**named("path", side.root.seen_at), "kind": "folder", "time": None}
     time = words.recorded_moment(side.inspection.text("backup_time"))
     return {**named("path", side.inspection.path), "kind": side.inspection.kind, "time": time}
 

@@ -101,7 +101,7 @@ Peer = Callable[[bytes], list[Row]]
 def row(one: Member) -> Row:
     """Return what we say of a member."""
     name, mtime = one.name.rstrip(b"/"), one.mtime_ns // 1_000_000_000
-    return Row(name, one.kind, one.size, mtime, one.mode & 0o7777, one.uid, one.gid, one.link)
+    return Row(name, one.kind, one.size, mtime, one.mode, one.uid, one.gid, one.link)
 
 
 def walked(opened: Opened, content: bytes) -> Pass:

@@ -47,6 +47,13 @@ def test_star_s_longest_prefix_ends_before_its_times(opened: Opened) -> None:
 
 
 @against_all
+@pytest.mark.parametrize("prefix", [b"", b"folder"])
+def test_a_mode_with_the_member_s_kind_in_it_is_its_permission_bits(opened: Opened, prefix: bytes, peer: Peer) -> None:
+    content = FIRST + block("name", at={100: b"0104755\0", 345: prefix}) + LAST + END
+    assert ours(opened, content) == peer(content)
+
+
+@against_all
 @pytest.mark.parametrize("magic", [b"ustar\00000", bytes(8)], ids=["ustar", "v7"])
 @pytest.mark.parametrize(
     ("name", "kind"),

@@ -1,6 +1,7 @@
 """``diff`` and ``history`` as commands: formats, exit codes, messages, files, and no secret in any of it."""
 
 import json
+import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -92,6 +93,66 @@ def test_deep(tmp_path: Path) -> None:
     assert "members" not in run("diff", a, b, "--json").json
     limited = run("diff", a, b, "--deep", "--limit", "members=2")
     assert (limited.code, "limit-exceeded" in limited.err) == (2, True)
+
+
+def test_a_backup_and_a_folder(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    path = packed(tmp_path / "a.tar.gz", [RECORD, ("x.php", b"1"), ("gone | away.php", b"2")])
+    (site / "x.php").write_bytes(b"1")
+    (site / "gone | away.php").write_bytes(b"2")
+    for name in ("x.php", "gone | away.php"):
+        (site / name).chmod(0o644)
+    ran = run("diff", path, site)
+    assert (ran.code, ran.err, ran.text.splitlines()[-1]) == (0, "", "no differences")
+    (site / "gone | away.php").unlink()
+    (site / "shell.php").symlink_to("/etc/passwd")
+    os.utime(site / "shell.php", (0, 0), follow_symlinks=False)
+    ran = run("diff", path, site)
+    assert ran.code == 1
+    assert ran.text.splitlines()[2:] == [
+        "",
+        "members: 1 added, 1 removed",
+        "  removed  gone | away.php  1 byte, mtime 2024-06-13 20:55:21 UTC",
+        "  added    shell.php        symlink, mtime 1970-01-01 00:00:00 UTC, link /etc/passwd",
+    ]
+    assert "| removed | gone `\\x7c away.php` | 1 byte" in run("diff", path, site, "--format", "markdown").text
+    described = run("diff", path, site, "--json").json
+    assert described["b"] == {"path": str(site), "kind": "folder", "time": None}
+    assert [(one["what"], one["after"] and one["after"]["link"]) for one in described["members"]] == [
+        ("removed", None),
+        ("added", "/etc/passwd"),
+    ]
+    ran = run("diff", path, site, "-o", site / "answer.txt")
+    assert (ran.code, "--output" in ran.err, (site / "answer.txt").exists()) == (2, True, False)
+    ran = run("diff", path, site, "-o", tmp_path / "answer.txt")
+    assert (ran.code, ran.out) == (1, b"")
+
+
+def test_a_folder_of_an_image_is_named_as_its_server_saw_it_and_no_link_leads_out(tmp_path: Path) -> None:
+    image, path = tmp_path / "image", packed(tmp_path / "a.tar.gz", [RECORD, ("x.php", b"1")])
+    (image / "home/u/www").mkdir(parents=True)
+    (image / "home/u/www/x.php").write_bytes(b"1")
+    (image / "home/u/www/x.php").chmod(0o644)
+    (image / "home/u/public_html").symlink_to("/home/u/www")  # which this machine need not have
+    (image / "home/u/out").symlink_to(tmp_path)
+    ran = run("diff", path, "/home/u/public_html", "--sysroot", image, "--json")
+    assert (ran.code, ran.json["b"]["path"]) == (0, "/home/u/www")
+    assert run("diff", path, image / "home/u/public_html", "--sysroot", image).code == 0
+    assert run("diff", path, "/home/u/out", "--sysroot", image).code == 2
+
+
+def test_mistakes_with_a_folder(account: Account, tmp_path: Path) -> None:
+    for a in (account.home, "current"):
+        ran = run("diff", a, account.home, "--root", account.home)
+        assert (ran.code, "is no backup; a folder is compared with one: backupmeta diff BACKUP FOLDER" in ran.err) == (
+            2,
+            True,
+        )
+    (account.archives / NAME).unlink()
+    ran = run("diff", BACKUP, tmp_path, "--root", account.home)
+    assert (ran.code, f"{BACKUP}: has no archive here" in ran.err) == (2, True)
+    assert "--deep" not in ran.err
 
 
 def test_a_file_takes_the_answer(account: Account, tmp_path: Path) -> None:
@@ -201,6 +262,7 @@ def commands(account: Account) -> Iterator[list[str]]:
         for a, b in ((BACKUP, SECOND), (SECOND, BACKUP), (BACKUP, "current"), ("current", SECOND)):
             yield ["diff", a, b, *root, "--format", form]
         yield ["diff", BACKUP, SECOND, *root, "--format", form, "--deep"]
+        yield ["diff", BACKUP, str(account.home), *root, "--format", form]
         yield ["history", INSTALL, *root, "--format", form]
         yield ["history", INSTALL, *root, "--format", form, "--member", "*"]
         yield ["history", INSTALL, *root, "--format", form, "--deep"]

@@ -8,7 +8,7 @@ import signal
 import tarfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +21,11 @@ from backupmeta.archive import reader
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.reader import Pass
-from backupmeta.comparison import archive_changes
-from backupmeta.comparison.archive_changes import ComparedArchive, Contents, Entry, MemberNames, compared_contents
+from backupmeta.comparison import walks
+from backupmeta.comparison.archive_changes import ComparedArchive, Contents, compared_contents
 from backupmeta.comparison.changes import What
 from backupmeta.comparison.diff import diff
+from backupmeta.comparison.walks import Entry, MemberNames
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.work.processes import processes
@@ -330,17 +331,17 @@ def test_one_process_killed_in_the_middle_changes_nothing(
     differing: tuple[ComparedArchive, ComparedArchive], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Members that came before the death do not come again."""
-    own, mark, entries = os.getpid(), tmp_path / "killed", archive_changes._entries
+    own, mark, entries = os.getpid(), tmp_path / "killed", walks._entries
 
-    def killed_once(passed: Pass, digests: MemberDigests, names: MemberNames | None) -> Iterator[Sequence[Entry]]:
+    def killed_once(passed: Pass, digests: MemberDigests, names: MemberNames | None) -> Iterator[Entry]:
         for number, part in enumerate(entries(passed, digests, names)):
-            if number == 2 and os.getpid() != own and not mark.exists():
+            if number == 1000 and os.getpid() != own and not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             yield part
 
     before = list(compared_contents(differing, DEFAULT_LIMITS).members())
-    monkeypatch.setattr(archive_changes, "_entries", killed_once)
+    monkeypatch.setattr(walks, "_entries", killed_once)
     after = list(compared_contents(differing, DEFAULT_LIMITS, processes(2)).members())
     assert (mark.exists(), after) == (True, before)
     assert len(before) == 3000 - 429  # 0, 7, …, 2996
@@ -356,7 +357,7 @@ def test_an_archive_that_no_process_survives_cannot_be_read(
             os.kill(os.getpid(), signal.SIGKILL)
         return walk(file, *arguments, **options)
 
-    monkeypatch.setattr(archive_changes, "Pass", deadly)
+    monkeypatch.setattr(walks, "Pass", deadly)
     with pytest.raises(EvidenceError, match="the process that read it ended") as raised:
         compared_contents(differing, DEFAULT_LIMITS, processes(2))
     assert raised.value.path == differing[1].path

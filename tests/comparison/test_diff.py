@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.comparison.diff import diff
+from backupmeta.comparison.diff import Difference, Side, diff
 from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
 from backupmeta.search import Search
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, backup_record, install_record
@@ -29,6 +29,11 @@ def changed(a: str | Path, b: str | Path, *roots: Path) -> tuple[object, object]
     return version.before, version.after
 
 
+def live(difference: Difference) -> Side:
+    assert isinstance(difference.b, Side)
+    return difference.b
+
+
 def test_each_kind_of_target(account: Account) -> None:
     home = account.home.parent
     for a in (BACKUP, NAME, account.backups / BACKUP, account.archives / NAME):
@@ -44,7 +49,7 @@ def test_files_need_no_roots(account: Account) -> None:
         "id",
         "version",
     ]
-    assert diff(other, "current").b.inspection.path == str(account.installs / INSTALL)
+    assert live(diff(other, "current")).inspection.path == str(account.installs / INSTALL)
 
 
 def test_current_is_the_install_of_the_others_home(account: Account) -> None:
@@ -53,9 +58,9 @@ def test_current_is_the_install_of_the_others_home(account: Account) -> None:
     (account.installs / INSTALL).write_bytes(install_record(version="7.0"))
     for name, version in (("exampleu", "7.0"), ("copy", "6.5.4")):
         found = diff(str(account.home.parent / name / ".appdata/backups" / SECOND), "current")
-        assert found.b.inspection.text("version") == version
+        assert live(found).inspection.text("version") == version
     named = diff(SECOND, "current", Search([str(copy), str(account.home)]))
-    assert named.b.inspection.path == str(copy / ".appdata/current" / INSTALL)
+    assert live(named).inspection.path == str(copy / ".appdata/current" / INSTALL)
 
 
 def test_an_installs_id_is_the_install(account: Account) -> None:
@@ -78,7 +83,7 @@ def test_what_is_not_there(account: Account) -> None:
     with pytest.raises(UnreadableError):
         diff(BACKUP, "./none.tar.gz", where)
     with pytest.raises(NotRegularError):
-        diff(BACKUP, str(account.home), where)
+        diff(str(account.home), BACKUP, where)
     (account.installs / INSTALL).unlink()
     with pytest.raises(AnswerError, match=f"the live install of '{BACKUP}' is not here: {INSTALL}"):
         diff(BACKUP, "current", where)

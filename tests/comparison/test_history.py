@@ -12,8 +12,8 @@ from typing import Final
 
 import pytest
 
-from backupmeta.comparison.archive_changes import Part, Walking
 from backupmeta.comparison.history import FileHistory, FollowedFiles, Row, deepened, history, member_names
+from backupmeta.comparison.walks import Part, Site, Walking
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.render.differences import in_few_words
@@ -330,7 +330,7 @@ def test_any_number_of_processes_gives_the_same(tmp_path: Path) -> None:
 def test_an_archive_that_no_process_survives_may_have_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     account, own = account_of(tmp_path, [X, X, X]), os.getpid()
 
-    def deadly(walk: Walking, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
+    def deadly(walk: Walking, order: tuple[int, Place | Site], watch: Watch) -> Iterator[Part]:
         if order[0] == 1 and os.getpid() != own:
             os.kill(os.getpid(), signal.SIGKILL)
         return walked(walk, order, watch)
