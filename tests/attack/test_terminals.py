@@ -34,7 +34,7 @@ from tests.invented import BACKUP, NAME, SECOND, TIME, Account, Ran, backup_reco
 COMMAND: Final = [sys.executable, "-c", "from backupmeta.cli import console; console()"]
 NOW: Final = ("--now", "2024-06-14")
 ALONE: Final = (*NOW, "--jobs", "1")
-LIMIT: Final = 60.0
+LIMIT: Final = 120.0
 
 Arguments = tuple[str, ...]
 
