@@ -144,7 +144,7 @@ WITHOUT_SYSTEM_LIBMAGIC = """
 def describe_elsewhere(hide: str) -> list[object]:
     script = textwrap.dedent(WITHOUT_SYSTEM_LIBMAGIC).replace("HIDE_BUNDLED", hide)
     command = [sys.executable, "-c", script, HTML.decode()]
-    found: list[object] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=20).stdout)
+    found: list[object] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
     return found
 
 
