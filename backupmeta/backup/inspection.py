@@ -131,9 +131,14 @@ class Inspection:
         fields: dict[str, object] = {**self.wire(show_secrets=show_secrets)}
         return fields | ({"provenance": self.provenance(show_secrets=show_secrets)} if provenance else {})
 
+    @property
+    def evidence(self) -> dict[str, object]:
+        """Where it lies, for JSON: the account, the file's path on this machine, and its path as the server saw it."""
+        return {**named("account", self.account), **named("local_path", self.file), **named("server_path", self.path)}
+
     def provenance(self, *, show_secrets: bool = False) -> dict[str, object]:
         """Return for JSON where each value comes from, what else was said, what was kept beside, and every finding."""
-        described: dict[str, object] = {}
+        described: dict[str, object] = {"evidence": self.evidence}
         if self.state is not None:
             described["state"] = str(self.state)
         if (name := self.archive_name) is not None:
