@@ -98,7 +98,12 @@ class Case(NamedTuple):
         """Return the verification of the archive: its ``verdict``, or else that of its ``findings``, by the policy."""
         judgements = judge(findings, self.policy)
         verdict = verdict or verdict_of(judgements, self.policy)
-        return Verification("archive", self.server_path, verdict, sha256, judgements)
+        return Verification("archive", self.server_path, verdict, sha256, judgements, self.local_path)
+
+    @property
+    def local_path(self) -> str:
+        """The archive's path on this machine; empty where the server saw it there, too."""
+        return "" if self.place.path == self.server_path else self.place.path
 
 
 class Outcome(NamedTuple):
@@ -133,7 +138,8 @@ class Household(NamedTuple):
     """An account, to be judged once its archives are verified.
 
     Attributes:
-        path: its path.
+        path: its path, as the server saw it.
+        local_path: its path on this machine; empty where that is the same.
         is_home: whether it is a home, and not just a folder of archives.
         is_whole: whether all of its archives were asked for.
         findings: what was odd about it.
@@ -142,6 +148,7 @@ class Household(NamedTuple):
     """
 
     path: str
+    local_path: str
     is_home: bool
     is_whole: bool
     findings: tuple[Finding, ...]
@@ -296,7 +303,7 @@ def _of_account(account: Household, kept: Iterable[KeptBackup], policy: Policy, 
         backups = sorted((*kept, *account.absent), key=attrgetter("path"))
         findings += tuple(rulebook.of_account(CheckedAccount(account.installs, backups, policy.requirements, now)))
     if findings or (account.is_home and account.is_whole):
-        yield _of_folder(account.path, findings, policy)
+        yield replace(_of_folder(account.path, findings, policy), local_path=account.local_path)
 
 
 def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
@@ -353,7 +360,9 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
     is_whole, installs = home.wanted is None, None
     if home.live is not None:
         installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
-    yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
+    folder = home.folder
+    local_path = "" if folder.path == folder.server_path else folder.path
+    yield Household(folder.server_path, local_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 
 def _case_or_not(
@@ -491,7 +500,7 @@ def _of_record(case: Case) -> KeptBackup | None:
 def _not_judged(case: Case, reason: Finding) -> Verification:
     """Return the verification of an archive that can't be read."""
     findings = [*case.pair.findings, reason._replace(evidence=(case.source,))]
-    return _unreadable(case.server_path, findings, case.policy)
+    return replace(_unreadable(case.server_path, findings, case.policy), local_path=case.local_path)
 
 
 def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:

@@ -472,6 +472,7 @@ class Verification:
         verdict: the answer.
         sha256: the file's digest, in hexadecimal; None for an account, and where not all of the file was read.
         judged: what was found, the most severe first.
+        local_path: the target's path on this machine; empty where that is ``path``.
     """
 
     kind: Literal["archive", "account"]
@@ -479,11 +480,13 @@ class Verification:
     verdict: Verdict
     sha256: str | None
     judged: tuple[Judged, ...]
+    local_path: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
         found = [judged.to_json() for judged in self.judged]
-        return {**named("path", self.path), "verdict": self.verdict, "sha256": self.sha256, "findings": found}
+        places = named("path", self.path) | (named("local_path", self.local_path) if self.local_path else {})
+        return {**places, "verdict": self.verdict, "sha256": self.sha256, "findings": found}
 
 
 _SEVERITIES: Final = list(Severity)

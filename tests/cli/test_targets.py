@@ -123,6 +123,8 @@ def test_verify_judges_what_is_named_and_no_more(image: Path) -> None:
     assert [target["path"] for target in ran.json["targets"]] == [path]
     account = run("verify", HOME, "--sysroot", image, "--json", "--now", "2024-06-14")
     assert {target["path"].split("/")[2] for target in account.json["targets"]} == {"exampleu"}
+    assert all(target["local_path"] == f"{image}{target['path']}" for target in account.json["targets"])
+    assert not any("local_path" in target for target in run("verify", image / "home", "--json").json["targets"])
     of_server = [row["evidence"] for row in run("list", HOME, "--sysroot", image, "--jsonl").jsonl]
     here = [row["evidence"] for row in run("list", image / HOME[1:], "--jsonl").jsonl]
     assert [row["local_path"] for row in of_server] == [row["local_path"] for row in here]
@@ -148,7 +150,7 @@ def test_what_a_list_tells_of_places_can_be_pasted(image: Path, command: str, fo
         ]
         assert answers[0]["application"] == "wordpress"
         assert all(answer == answers[0] for answer in answers)
-        assert run("verify", place["account"], "--sysroot", image, "--now", "2024-06-14").code == 0
+        assert run("verify", place["account"], "--sysroot", image, "--now", "2024-06-14").code < 2
 
 
 def test_what_could_not_be_looked_into_is_told_where_nothing_answers(tmp_path: Path) -> None:
