@@ -98,12 +98,7 @@ class Case(NamedTuple):
         """Return the verification of the archive: its ``verdict``, or else that of its ``findings``, by the policy."""
         judgements = judge(findings, self.policy)
         verdict = verdict or verdict_of(judgements, self.policy)
-        return Verification("archive", self.server_path, verdict, sha256, judgements, self.local_path)
-
-    @property
-    def local_path(self) -> str:
-        """The archive's path on this machine; empty where the server saw it there, too."""
-        return "" if self.place.path == self.server_path else self.place.path
+        return Verification("archive", self.server_path, verdict, sha256, judgements, self.place.path)
 
 
 class Outcome(NamedTuple):
@@ -138,8 +133,8 @@ class Household(NamedTuple):
     """An account, to be judged once its archives are verified.
 
     Attributes:
-        path: its path, as the server saw it.
-        local_path: its path on this machine; empty where that is the same.
+        server_path: its path, as the server saw it.
+        path: its path on this machine.
         is_home: whether it is a home, and not just a folder of archives.
         is_whole: whether all of its archives were asked for.
         findings: what was odd about it.
@@ -147,8 +142,8 @@ class Household(NamedTuple):
         absent: its backups that have no archive here.
     """
 
+    server_path: str
     path: str
-    local_path: str
     is_home: bool
     is_whole: bool
     findings: tuple[Finding, ...]
@@ -303,15 +298,15 @@ def _of_account(account: Household, kept: Iterable[KeptBackup], policy: Policy, 
         backups = sorted((*kept, *account.absent), key=attrgetter("path"))
         findings += tuple(rulebook.of_account(CheckedAccount(account.installs, backups, policy.requirements, now)))
     if findings or (account.is_home and account.is_whole):
-        yield replace(_of_folder(account.path, findings, policy), local_path=account.local_path)
+        yield replace(_of_folder(account.server_path, findings, policy), path=account.path)
 
 
-def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
+def _of_folder(name: str, findings: Iterable[Finding], policy: Policy) -> Verification:
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
     judgements = judge(findings, policy)
     is_unread = any(judgement.finding.is_unread for judgement in judgements)
     verdict = Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy)
-    return Verification("account", path, verdict, None, judgements)
+    return Verification("account", name, verdict, None, judgements, name)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -353,16 +348,16 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
                 yield from _case_or_not(case, pair.archive, policy, allowance)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
-        subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
+        subject = CheckedBackup(inspection.server_path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
-        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
+        absent.append(_kept(inspection, inspection.server_path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
     is_whole, installs = home.wanted is None, None
     if home.live is not None:
         installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
-    folder = home.folder
-    local_path = "" if folder.path == folder.server_path else folder.path
-    yield Household(folder.server_path, local_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
+    yield Household(
+        home.folder.server_path, home.folder.path, home.is_home, is_whole, tuple(findings), installs, tuple(absent)
+    )
 
 
 def _case_or_not(
@@ -376,7 +371,8 @@ def _case_or_not(
         order = case(archive)
     except EvidenceError as error:
         where = (Source(Witness.ARCHIVE, archive.server_path),)
-        yield _unreadable(archive.server_path, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
+        unreadable = Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)
+        yield replace(_unreadable(archive.server_path, [unreadable], policy), path=archive.folder.child(archive.name))
         return
     with suppress(EvidenceError):
         signature = archive.folder.signature(archive.name)
@@ -500,11 +496,11 @@ def _of_record(case: Case) -> KeptBackup | None:
 def _not_judged(case: Case, reason: Finding) -> Verification:
     """Return the verification of an archive that can't be read."""
     findings = [*case.pair.findings, reason._replace(evidence=(case.source,))]
-    return replace(_unreadable(case.server_path, findings, case.policy), local_path=case.local_path)
+    return replace(_unreadable(case.server_path, findings, case.policy), path=case.place.path)
 
 
-def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:
+def _unreadable(name: str, findings: Sequence[Finding], policy: Policy) -> Verification:
     """Return the verification of something that can't be read; the reason, which comes last, can't be ignored."""
     *others, reason = findings
     judgements = (Judged(reason, reason.severity), *judge(others, policy))
-    return Verification("archive", path, Verdict.UNREADABLE, None, judgements)
+    return Verification("archive", name, Verdict.UNREADABLE, None, judgements, name)

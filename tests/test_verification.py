@@ -53,14 +53,14 @@ class TestWhatComesOut:
         [one] = verified(path)
         assert (one.verdict, bad(one), notes(one)) == ("pass", Counter(), {"record-holds-secrets"})
         assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert (one.kind, one.path) == ("archive", str(path))
+        assert (one.kind, one.server_path) == ("archive", str(path))
 
     def test_a_home_comes_after_its_archives_oldest_first(self, account: Account) -> None:
         changed = record(backup_time=str(TIME + DAY), backup_filename=LATER)
         account.backup(SECOND, changed)
         (account.archives / LATER).write_bytes(packed(changed))
         found = verified(account.home, now=TIME + 2 * DAY)
-        assert [one.path for one in found] == [
+        assert [one.server_path for one in found] == [
             str(account.archives / NAME),
             str(account.archives / LATER),
             str(account.home),
@@ -85,12 +85,12 @@ class TestWhatComesOut:
         account = honest(tmp_path / "home/exampleu")
         (account.archives / NAME).write_bytes(packed(record(), {"extra.txt": b"x"})[:-9])
         first, second = verify(Search(sysroot=str(tmp_path)), DEFAULT, NOW)
-        assert first.path == f"/home/exampleu/application_backups/{NAME}"
+        assert first.server_path == f"/home/exampleu/application_backups/{NAME}"
         assert {place.path for judged in first.judged for place in judged.finding.evidence} <= {
-            first.path,
+            first.server_path,
             f"/home/exampleu/.appdata/backups/{BACKUP}",
         }
-        assert second.path == "/home/exampleu"
+        assert second.server_path == "/home/exampleu"
 
     def test_size_counts_the_archives(self, account: Account, tmp_path: Path) -> None:
         account.archive("app_x_y_2024-06-13_20-55-22.tar.gz")
@@ -185,7 +185,7 @@ class TestWhatIsNotJudged:
 
     def test_it_fails_nothing_beside_what_is_judged(self, account: Account) -> None:
         (account.archives / self.CARVED).write_bytes(self.FOREIGN)
-        outcomes = {Path(one.path).name: one.verdict for one in verified(account.home)}
+        outcomes = {Path(one.server_path).name: one.verdict for one in verified(account.home)}
         assert outcomes == {NAME: "pass", self.CARVED: "not judged", account.home.name: "pass"}
 
     @pytest.mark.parametrize("content", [FOREIGN[:-20], FOREIGN + b"behind"], ids=["cut", "trailing"])
@@ -229,7 +229,7 @@ class TestWhatIsNotJudged:
     def test_two_alike_are_no_copies_of_a_backup(self, account: Account) -> None:
         for name in ("cpmove-a.tar.gz", "cpmove-b.tar.gz"):
             (account.archives / name).write_bytes(self.FOREIGN)
-        verdicts = {Path(one.path).name: (one.verdict, bad(one)) for one in verified(account.home)}
+        verdicts = {Path(one.server_path).name: (one.verdict, bad(one)) for one in verified(account.home)}
         assert verdicts.pop(account.home.name)[0] == "pass"
         assert verdicts.pop(NAME)[0] == "pass"
         assert list(verdicts.values()) == [("not judged", Counter())] * 2
@@ -336,7 +336,7 @@ class TestAccounts:
 
         monkeypatch.setattr(Home, "read", watched)
         verifications = verify(Search((str(tmp_path),)), DEFAULT, NOW)
-        assert next(verifications).path == str(tmp_path / "u00")
+        assert next(verifications).server_path == str(tmp_path / "u00")
         assert len(met) <= 4  # that one, and how far is looked ahead for what is worth another process
         assert len(list(verifications)) == 19
 
@@ -356,7 +356,7 @@ class TestAccounts:
     def test_a_missing_archive_is_the_homes(self, account: Account) -> None:
         (account.archives / NAME).unlink()
         [one] = verified(account.home)
-        assert (one.path, one.verdict, bad(one)) == (str(account.home), "fail", Counter({"archive-missing": 1}))
+        assert (one.server_path, one.verdict, bad(one)) == (str(account.home), "fail", Counter({"archive-missing": 1}))
 
     def test_a_remote_one_is_a_note_and_kept(self, account: Account) -> None:
         account.backup(BACKUP, record(backup_location="ftp://u:secret@example.com/b"))
@@ -380,7 +380,7 @@ class TestAccounts:
     def test_one_archive_of_a_home_says_nothing_of_the_home(self, account: Account) -> None:
         (account.installs / INSTALL).unlink()
         account.backup(SECOND, record(backup_filename="gone.tar.gz"))
-        assert [one.path for one in verified(account.archives / NAME)] == [str(account.archives / NAME)]
+        assert [one.server_path for one in verified(account.archives / NAME)] == [str(account.archives / NAME)]
 
     def test_the_same_archive_twice(self, account: Account) -> None:
         (account.archives / "copy.tar.gz").write_bytes((account.archives / NAME).read_bytes())
@@ -393,7 +393,7 @@ class TestAccounts:
         for name in ("a", "b"):
             honest(tmp_path / name)
         found = verified(tmp_path)
-        assert [one.path for one in found if one.sha256 is None] == [str(tmp_path / "a"), str(tmp_path / "b")]
+        assert [one.server_path for one in found if one.sha256 is None] == [str(tmp_path / "a"), str(tmp_path / "b")]
         assert {one.verdict for one in found} == {"pass"}  # no duplicates across accounts
 
 

@@ -50,9 +50,9 @@ class Inspection:
     Attributes:
         kind: ``backup`` or ``install``.
         state: what there is of a backup; None for an install.
-        path: the archive, or else the record, as the server saw it.
+        server_path: the archive, or else the record, as the server saw it.
         account: the home, or the folder of archives, that it lies in, as the server saw it.
-        file: the path on this machine of what ``path`` names.
+        path: its path on this machine.
         archive: where its archive lies on this machine; None where it is not here.
         fields: the fields of the answer as on the wire and in its order; once they are resolved, secrets are closed.
         origins: the record that each of them comes from, or else its source.
@@ -66,9 +66,9 @@ class Inspection:
 
     kind: Literal["backup", "install"]
     state: State | None
-    path: str
+    server_path: str
     account: str = ""
-    file: str = ""
+    path: str = ""
     archive: Place | None = attribute(default=None, compare=False)
     fields: dict[str, Value] = attribute(default_factory=dict)
     origins: dict[str, Document | Source] = attribute(default_factory=dict)
@@ -80,7 +80,7 @@ class Inspection:
     closed_names: tuple[str, ...] = attribute(default=(), init=False, compare=False)
 
     def __repr__(self) -> str:
-        path = display(self.path)
+        path = display(self.server_path)
         return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
 
     @property
@@ -134,7 +134,8 @@ class Inspection:
     @property
     def evidence(self) -> dict[str, object]:
         """Where it lies, for JSON: the account, the file's path on this machine, and its path as the server saw it."""
-        return {**named("account", self.account), **named("local_path", self.file), **named("server_path", self.path)}
+        places = {"account": self.account, "local_path": self.path, "server_path": self.server_path}
+        return {key: shown for name, place in places.items() for key, shown in named(name, place).items()}
 
     def provenance(self, *, show_secrets: bool = False) -> dict[str, object]:
         """Return for JSON where each value comes from, what else was said, what was kept beside, and every finding."""

@@ -468,24 +468,26 @@ class Verification:
 
     Attributes:
         kind: what the target is: an archive, or an account or folder as a whole.
-        path: the target's path: as the server saw it, where that is known.
+        server_path: the target's path: as the server saw it, where that is known.
         verdict: the answer.
         sha256: the file's digest, in hexadecimal; None for an account, and where not all of the file was read.
         judged: what was found, the most severe first.
-        local_path: the target's path on this machine; empty where that is ``path``.
+        path: the target's path on this machine.
     """
 
     kind: Literal["archive", "account"]
-    path: str
+    server_path: str
     verdict: Verdict
     sha256: str | None
     judged: tuple[Judged, ...]
-    local_path: str = ""
+    path: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
         found = [judged.to_json() for judged in self.judged]
-        places = named("path", self.path) | (named("local_path", self.local_path) if self.local_path else {})
+        places = named("path", self.server_path)
+        if self.path not in {"", self.server_path}:
+            places |= named("local_path", self.path)
         return {**places, "verdict": self.verdict, "sha256": self.sha256, "findings": found}
 
 

@@ -94,7 +94,7 @@ def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], vi
 def backup_cells(backup: Inspection) -> tuple[str, ...]:
     """Return the cells of a backup's row, as `BACKUP_COLUMNS`."""
     time, shared = recorded_clock(backup.text("backup_time")), map(backup.text, _IN_EACH_TABLE)
-    state, evidence = str(backup.state or ""), (backup.account, backup.file)
+    state, evidence = str(backup.state or ""), (backup.account, backup.path)
     return time, *shared, state, backup.text("backup_filename"), _findings(backup), *evidence
 
 
@@ -102,7 +102,7 @@ def install_cells(install: Inspection) -> tuple[str, ...]:
     """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
     created, backups = install.get("time_created"), install.get("cache_numbackups")
     time, shared = clock(created) if isinstance(created, int) else "", map(install.text, _IN_EACH_TABLE)
-    number, evidence = "" if backups is None else str(backups), (install.account, install.file)
+    number, evidence = "" if backups is None else str(backups), (install.account, install.path)
     return time, *shared, number, install.text("path"), _findings(install), *evidence
 
 

@@ -105,7 +105,7 @@ def test_what_is_absent_or_undecodable_is_an_empty_cell_and_a_time_no_calendar_h
     odd = inspected(tmp_path, b"backup-time=9" + b"9" * 30 + b"\ntitle=\xff")
     assert (backups.backup_cells(odd)[0], backups.backup_cells(odd)[6]) == ("9" * 29 + "…", "")
     bare = inspected(tmp_path, b"path=/x\ntime=-1")
-    assert backups.install_cells(bare)[0] == "1969-12-31 23:59:59"
+    assert backups.install_cells(bare)[0] == ""
     assert backups.install_cells(bare)[7] == ""
 
 
