@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
-from backupmeta.provenance import Source
+from backupmeta.provenance import Source, display, located
 from backupmeta.secrets import mask_value
 from backupmeta.words import cut
 
@@ -121,6 +121,11 @@ class Finding(_FindingFields):
         """Whether it is told whatever was asked: an error, or a warning about a whole archive or home."""
         is_of_archive = self.rule.group is Group.WHOLE and self.severity is Severity.WARNING
         return is_of_archive or self.hides_records or self.severity is Severity.ERROR
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with all its evidence."""
+        described = {"id": self.id, "severity": self.severity, "message": display(self.message)}
+        return {**described, "evidence": list(map(located, self.evidence))}
 
     def is_seen_at(self, path: str) -> bool:
         """Return whether the file at ``path`` is part of its evidence."""

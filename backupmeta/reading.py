@@ -99,6 +99,7 @@ class OpenArchive:
             embedded, findings = None, (library.trouble(error, pair.record, case.place),)
         inspection = library.resolved(pair, case.server_path, embedded, case.around, case.zone)
         inspection.findings[:0] = (*pair.findings, *findings)
+        inspection.path = self.path
         return inspection
 
     # --- members and their contents ------------------------------------------------------------------------------

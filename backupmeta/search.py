@@ -75,6 +75,10 @@ class Search:
         """The path on this machine of the root of the server whose conventional places it looks in."""
         return "/" if self.sysroot is None else os.path.abspath(self.sysroot)
 
+    def on_disk(self, server_path: str) -> str:
+        """Return the path on this machine of what the server saw at ``server_path``."""
+        return server_path if self.sysroot is None else os.path.join(self.sysroot, server_path.lstrip("/"))
+
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
         yield from self.of_user(places.homes(self.places(), self.limits, findings))
@@ -144,16 +148,21 @@ def _domain(name: str) -> str:
     return name.casefold().removeprefix("www.")
 
 
-def _domains(subject: Inspection) -> Iterator[str]:
-    yield subject.text("url_domain")
+def _domains(url_domain: str, url: str) -> Iterator[str]:
+    yield url_domain
     with suppress(ValueError):
-        yield urlsplit(opened(subject.text("url"))).hostname or ""
+        yield urlsplit(url).hostname or ""
+
+
+def is_of_domain(domain: str, url_domain: str | None, url: str | None) -> bool:
+    """Return whether a backup with this field ``url_domain`` and this ``url`` is of a ``domain``, as for `Criteria`."""
+    return _domain(domain) in map(_domain, _domains(url_domain or "", url or ""))
 
 
 _FILTERS: Final[Mapping[str, _Filter]] = {
     "user": _Filter(str, lambda subject: [subject.text("user")]),
     "application": _Filter(str.casefold, lambda subject: [subject.text("application")]),
-    "domain": _Filter(_domain, _domains),
+    "domain": _Filter(_domain, lambda subject: _domains(subject.text("url_domain"), opened(subject.text("url")))),
 }
 """What is compared as words. Users differ by case, as the system's do; applications and domains do not."""
 

@@ -220,14 +220,14 @@ def _inspect_record(home: Home, id_: str | None, record: Document, file: str, se
     if record.source.witness is Witness.INSTALL_RECORD:
         where = home.folder.server_path if home.has_records else None
         installed = resolve.install(id_ or "", record, where, home.as_server, home.surroundings.backups_of(id_ or ""))
-        installed.account, installed.file = where or "", file
+        installed.account, installed.path = where or "", file
         return installed
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_with_file(home, pair, search)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
     alone = resolve.backup(witnesses, State.MISSING)
-    alone.file = file
+    alone.path = file
     return alone
 
 
@@ -418,7 +418,10 @@ def chosen(
 
 def _is_read_from(inspection: Inspection, file: str) -> bool:
     """Return whether a ``file`` is one of those that an ``inspection`` comes from. Raises `UnreadableError`."""
-    paths, status = {inspection.path, *(inspection.source(name).path for name in inspection.fields)}, status_of(file)
+    paths, status = (
+        {inspection.server_path, *(inspection.source(name).path for name in inspection.fields)},
+        status_of(file),
+    )
     theirs = (status_of(path) for path in paths)
     return status is not None and any(other is not None and os.path.samestat(other, status) for other in theirs)
 
@@ -491,9 +494,9 @@ class Matches:
         if not own:
             raise user_not_authorized(self.user or "")
         if len(own) > 1:
-            evidence = tuple(Source(Witness.FILE_SYSTEM, match.path) for match in own)
+            evidence = tuple(Source(Witness.FILE_SYSTEM, match.server_path) for match in own)
             is_of_one = len({self.home_of[id(match)] for match in own}) == 1
-            detail = few([match.path for match in own], _NAMED)
+            detail = few([match.server_path for match in own], _NAMED)
             rule = rules.SEVERAL_MATCHES if is_of_one else rules.SEVERAL_ACCOUNTS
             own[0].findings.append(Finding(rule, "", detail, evidence))
         return own[0]

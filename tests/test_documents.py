@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 
 PROJECT: Final = Path(__file__).parents[1]
-PAGES: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "fixtures/FORMAT.md", "backupmeta/manual/glossary.md")
+MANUAL: Final = sorted(str(path.relative_to(PROJECT)) for path in PROJECT.glob("backupmeta/manual/*.md"))
+PAGES: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "fixtures/FORMAT.md", *MANUAL)
 FOLDERS: Final = "backupmeta|tests|scripts|fixtures|.ci"
 
 

@@ -1,5 +1,6 @@
 """One open archive: what was verified is what is read, whatever takes its place at its path."""
 
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -7,10 +8,21 @@ from typing import Final
 
 import pytest
 
-from backupmeta import Fate, Member, Policy, Search, TableStatement, Verdict, open_archive, verify_archive, view
+from backupmeta import (
+    Fate,
+    Member,
+    MemberResult,
+    Policy,
+    Search,
+    TableStatement,
+    Verdict,
+    open_archive,
+    verify_archive,
+    view,
+)
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NoRecordError, NotRegularError
-from tests.invented import BACKUP, NAME, archive, backup_record
-from tests.sites import DUMP, FILES, honest, packed, record
+from tests.invented import BACKUP, NAME, archive, backup_record, run
+from tests.sites import DUMP, FILES, NOW, honest, packed, record
 
 LONG: Final = b"INSERT INTO `wp_options` VALUES ('" + b"x" * 300_000 + b"');"
 INSERTS: Final = [b"INSERT INTO `wp_options` VALUES ('1'),('2');", b"INSERT INTO `wp_users` VALUES ('1');"]
@@ -175,3 +187,21 @@ def test_what_is_no_archive_is_unreadable(tmp_path: Path) -> None:
         assert opened.verify().verdict is Verdict.UNREADABLE
         with pytest.raises(Exception, match="no archive"):
             list(opened.members())
+
+
+# --- as JSON ----------------------------------------------------------------------------------------------------------
+
+
+def test_results_are_json_as_the_commands_give_them(path: str, tmp_path: Path) -> None:
+    with open_archive(path) as opened:
+        commanded = json.loads(run("members", path, "--json").out)
+        listed = [{"number": number, **member.to_json()} for number, member in enumerate(opened.members(), 1)]
+        assert (opened.dump is not None and opened.dump.to_json(), listed) == (commanded["dump"], commanded["members"])
+        [target, *_] = json.loads(run("verify", path, "--now", str(NOW), "--json").out)["targets"]
+        assert opened.verify(now=NOW).to_json() == target
+        assert {**opened.needs().to_json(), "room": None} == json.loads(run("needs", path, "--json").out)
+        results = list[MemberResult]()
+        extraction = opened.extract(str(tmp_path / "site"), report=results.append, is_synced=False)
+        told = json.loads(run("extract", path, "--to", tmp_path / "site", "--over", "--no-fsync", "--json").out)
+        assert [result.to_json() for result in results] == told.pop("members")
+        assert extraction.to_json() == told

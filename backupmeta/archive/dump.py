@@ -22,6 +22,7 @@ from backupmeta.archive.statements import (
     routine_after,
     unquoted,
 )
+from backupmeta.provenance import named
 
 TABLES_KEPT: Final = 20_000
 _DEFINITIONS: Final = 16 * MIB
@@ -116,6 +117,10 @@ class Table(NamedTuple):
     def text(self) -> str:
         """The name as text; bytes that aren't UTF-8 as surrogates."""
         return self.name.decode("utf-8", "surrogateescape")
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return {**named("name", self.text), "type": self.kind, "inserts": self.inserts, "rows": self.rows}
 
 
 class Dump:
@@ -330,6 +335,12 @@ class Dump:
     def reason(self) -> str:
         """What tells whether it is all there."""
         return self._judged[1]
+
+    def to_json(self) -> dict[str, object]:
+        """Return what it holds for JSON: whether it is whole, who wrote it, its tables and views."""
+        is_complete = None if self.state is DumpState.UNKNOWN else self.state is DumpState.WHOLE
+        facts = {"is_complete": is_complete, "reason": self.reason, "writer": self.writer, "left_out": self.left_out}
+        return {**facts, "tables": [table.to_json() for table in self.tables]}
 
     @property
     def _judged(self) -> tuple[DumpState, str]:

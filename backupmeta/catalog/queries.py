@@ -108,7 +108,12 @@ class Query(NamedTuple):
     finding: str | None = None
 
 
-class _Condition(NamedTuple):
+EVERYTHING: Final = Query()
+
+
+class Condition(NamedTuple):
+    """What has to hold of a backup, a row ``b`` of `BACKUPS`: SQL, and its arguments."""
+
     sql: str
     arguments: tuple[str | int, ...]
 
@@ -123,9 +128,9 @@ def find(
     """
     with Catalog.checked(catalog, findings) as opened:
         connection = opened.connection
-        conditions = list(_conditions(connection, query))
-        where = "".join(f" AND {condition.sql}" for condition in conditions)
-        arguments = [argument for condition in conditions for argument in condition.arguments]
+        asked = list(conditions(connection, query))
+        where = "".join(f" AND {condition.sql}" for condition in asked)
+        arguments = [argument for condition in asked for argument in condition.arguments]
         rows = connection.execute(_SELECT.format(where), arguments)
         for account, matches in groupby(rows, itemgetter(0)):
             paths = {schema.exact_path(path, path_bytes) for _, path, path_bytes in matches}
@@ -152,7 +157,8 @@ def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | N
                     continue  # it has no row, so no query can be about it
 
 
-def _conditions(connection: sqlite3.Connection, query: Query) -> Iterator[_Condition]:
+def conditions(connection: sqlite3.Connection, query: Query) -> Iterator[Condition]:
+    """Yield what has to hold of the backups that answer the ``query``."""
     if query.applications:
         applications = (_of_versions(connection, _APPLICATION, _APPLICATION_VERSIONS, of) for of in query.applications)
         yield _any_of(list(applications))
@@ -161,18 +167,18 @@ def _conditions(connection: sqlite3.Connection, query: Query) -> Iterator[_Condi
         for requirement in extensions:
             yield _of_versions(connection, lists, _EXTENSION_VERSIONS, requirement)
     if query.digest is not None:
-        yield _Condition(_DIGEST, (f"{query.digest.lower()}*",) * 2)
+        yield Condition(_DIGEST, (f"{query.digest.lower()}*",) * 2)
     for sql, value in _EQUAL.items():
         if (text := value(query)) is not None:
-            yield _Condition(sql, (display(text),) * sql.count("?"))
+            yield Condition(sql, (display(text),) * sql.count("?"))
     for operator, moment in zip((">=", "<="), query.period, strict=True):
         if moment is not None:
-            yield _Condition(f"b.backup_time {operator} ?", (min(moment, GREATEST),))
+            yield Condition(f"b.backup_time {operator} ?", (min(moment, GREATEST),))
 
 
-def _any_of(conditions: Sequence[_Condition]) -> _Condition:
+def _any_of(conditions: Sequence[Condition]) -> Condition:
     alternatives = " OR ".join(condition.sql for condition in conditions)
-    return _Condition(f"({alternatives})", tuple(chain.from_iterable(condition.arguments for condition in conditions)))
+    return Condition(f"({alternatives})", tuple(chain.from_iterable(condition.arguments for condition in conditions)))
 
 
 _EQUAL: Final[Mapping[str, Callable[[Query], str | None]]] = {
@@ -193,13 +199,13 @@ _DIGEST: Final = (
 )
 
 
-def _of_versions(connection: sqlite3.Connection, sql: str, known: str, requirement: Requirement) -> _Condition:
+def _of_versions(connection: sqlite3.Connection, sql: str, known: str, requirement: Requirement) -> Condition:
     """Return that something is as it is required: ``sql`` with a place for the versions, ``known`` selects all."""
     if not requirement.bounds:
-        return _Condition(sql.format(""), (requirement.name,))
+        return Condition(sql.format(""), (requirement.name,))
     versions = [version for (version,) in connection.execute(known, (requirement.name,)) if requirement.admits(version)]
     within = " AND version IN (SELECT value FROM json_each(?))"
-    return _Condition(sql.format(within), (requirement.name, json.dumps(versions)))
+    return Condition(sql.format(within), (requirement.name, json.dumps(versions)))
 
 
 _APPLICATION: Final = "(b.application = ? COLLATE NOCASE{})"

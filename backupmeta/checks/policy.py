@@ -45,6 +45,7 @@ from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.folders import trusted_users, user_name
+from backupmeta.provenance import named
 from backupmeta.secrets import mask_location
 
 Result = TypeVar("Result")
@@ -455,6 +456,11 @@ class Judged(NamedTuple):
     finding: Finding
     severity: Severity
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with what to do about it."""
+        described = {**self.finding.to_json(), "severity": self.severity}
+        return {**described, "advice": self.finding.rule.advice, "evidence": described.pop("evidence")}
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -462,17 +468,24 @@ class Verification:
 
     Attributes:
         kind: what the target is: an archive, or an account or folder as a whole.
-        path: the target's path: as the server saw it, where that is known.
+        server_path: the target's path: as the server saw it, where that is known.
         verdict: the answer.
         sha256: the file's digest, in hexadecimal; None for an account, and where not all of the file was read.
         judged: what was found, the most severe first.
+        path: the target's path on this machine.
     """
 
     kind: Literal["archive", "account"]
-    path: str
+    server_path: str
     verdict: Verdict
     sha256: str | None
     judged: tuple[Judged, ...]
+    path: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
+        found = [judged.to_json() for judged in self.judged]
+        return {**named("path", self.server_path), "verdict": self.verdict, "sha256": self.sha256, "findings": found}
 
 
 _SEVERITIES: Final = list(Severity)

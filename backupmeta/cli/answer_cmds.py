@@ -163,7 +163,7 @@ def _show_stream(
 
 def _doubts(row: Inspection) -> list[Finding]:
     """Return the errors and warnings about a row, the path of which stands in their subjects."""
-    return [finding.at_path(row.path) for finding in row.findings if finding.is_doubt]
+    return [finding.at_path(row.server_path) for finding in row.findings if finding.is_doubt]
 
 
 def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:

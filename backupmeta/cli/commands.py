@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "Show each line of a record, or each step of an archive, with what was made of it.",
     "export": "Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.",
     "extract": "Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.",
-    "find": "Find backups in a CATALOG: all that is asked for has to hold.",
+    "find": "Find backups in a CATALOG, or members of their archives: all that is asked for has to hold.",
     "history": "Show all backups of one INSTALL, oldest first, and what changed from each to the next.",
     "installs": "List the installs at and below each ROOT, from their records in .appdata/current.",
     "list": "List the backups at and below each ROOT.",

@@ -1,23 +1,32 @@
 """The command ``find``, which asks a catalog."""
 
+import hashlib
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import tzinfo
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from typing import Final
 
 import click
 
+from backupmeta.archive.digests import ALGORITHMS
+from backupmeta.archive.limits import KIB
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import queries
+from backupmeta.catalog.member_search import MemberQuery, Unknown, find_members, unknown_members
 from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import messages, options
+from backupmeta.cli import messages, options, output
 from backupmeta.cli.answer_cmds import Presentation, itself, presenting, report_rows
-from backupmeta.errors import did_you_mean
-from backupmeta.findings import Finding
+from backupmeta.errors import UnreadableError, did_you_mean
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import BACKUPS
+from backupmeta.render.matches import MATCHES
 from backupmeta.search import ALWAYS, Criteria
+from backupmeta.words import counted
 
 _VERSION: Final = re.compile(r"[0-9.]+")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
@@ -47,6 +56,133 @@ def _finding(id_: str) -> str:
         raise ValueError(f"{id_!r} is no finding; {hint}")
     return id_
 
+
+# --- members ----------------------------------------------------------------------------------------------------------
+
+_BETWEEN: Final = re.compile(rb"[\s,;\"'\\*]+")
+"""What parts the words of a line in a list of digests."""
+
+_LINE: Final = 64 * KIB
+"""How long a line of such a list may be, in bytes."""
+
+_MEMBERS: Final = 1_000
+"""How many members are shown where nobody says."""
+
+
+@dataclass(frozen=True)
+class _HashList:
+    """A file with a digest in each line, as md5sum, sha256sum and NSRL write them: the first word that is one.
+
+    Attributes:
+        path: its path.
+        algorithm: how the digests were counted.
+    """
+
+    path: str
+    algorithm: str
+
+    def __iter__(self) -> Iterator[bytes]:
+        is_digest, is_empty = re.compile(rb"[0-9a-fA-F]{%d}" % _digits(self.algorithm)).fullmatch, True
+        try:
+            with open(self.path, "rb") as file:
+                for line in iter(partial(file.readline, _LINE), b""):
+                    for digest in islice(filter(is_digest, _BETWEEN.split(line)), 1):
+                        is_empty = False
+                        yield bytes.fromhex(digest.decode())
+        except OSError as error:
+            raise UnreadableError(self.path, (error.strerror or "can't be read").lower()) from error
+        if is_empty:
+            advice = f"give a list with a digest in each line, as {self.algorithm}sum writes it"
+            raise UnreadableError(self.path, f"has no {self.algorithm.upper()} in it", advice)
+
+
+def _digits(algorithm: str) -> int:
+    return 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
+
+
+def _digests(algorithm: str) -> options.Decorator:
+    """Add an option for digests of members."""
+    digits = _digits(algorithm)
+
+    def digests(text: str) -> Iterable[bytes]:
+        if text.startswith("@"):
+            return _HashList(text[1:], algorithm)
+        if re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text) is None:
+            raise ValueError(f"{text!r} is no {algorithm.upper()}; give its {digits} hexadecimal digits, or @FILE")
+        return [bytes.fromhex(text)]
+
+    return click.option(
+        f"--member-{algorithm}",
+        multiple=True,
+        type=digests,
+        metavar="HEX|@FILE",
+        help=f"Find members with this {algorithm.upper()}; or with one in FILE: a digest in each line. Repeatable.",
+    )
+
+
+def _members(
+    names: tuple[str, ...],
+    member_sha256: tuple[Iterable[bytes], ...],
+    member_sha1: tuple[Iterable[bytes], ...],
+    member_md5: tuple[Iterable[bytes], ...],
+) -> MemberQuery:
+    given = {"sha256": member_sha256, "sha1": member_sha1, "md5": member_md5}
+    digests = {algorithm: chain.from_iterable(lists) for algorithm, lists in given.items() if lists}
+    return MemberQuery(names, digests or None)
+
+
+_asking_members: Final = options.collected(
+    "members",
+    _members,
+    click.option(
+        "--member",
+        "names",
+        multiple=True,
+        metavar="GLOB",
+        help="Find members of archives that were scanned with --members: by a path, or by a pattern in which * stands "
+        "for any text, also for slashes: '*.php'. Repeatable: alternatives.",
+    ),
+    *map(_digests, ALGORITHMS),
+)
+"""Add what is asked of members; the command has a parameter ``members``, a `MemberQuery`."""
+
+
+def _find_members(
+    catalog: str, members: MemberQuery, query: Query, domain: str | None, presentation: Presentation[Inspection]
+) -> int:
+    """Print the members that are asked for, and of which archives not all are known; return the exit code."""
+    view, findings = presentation.view, list[Finding]()
+    options.refuse_beside("--member", {"--sort": presentation.sort, "--provenance": view.provenance}, _NO_BACKUPS)
+    matches = find_members(catalog, members, query, domain, findings)
+    limit = view.offset + (_MEMBERS if view.limit is None else view.limit)
+    shown = list(islice(matches, view.offset, limit + 1))
+    output.write_all(MATCHES[presentation.format.name].render(shown[: limit - view.offset], view))
+    if len(shown) > limit - view.offset:
+        messages.write_line(f"there are more than these {limit - view.offset:,}; --limit N shows more of them")
+    if not shown:
+        for line in chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain)):
+            messages.write_line(line)
+    unknown = unknown_members(catalog, members, query, domain)
+    for line in _unknown(unknown):
+        messages.write_line(line)
+    code = messages.report(findings, Severity.ERROR)
+    return 2 if unknown.unread or unknown.damaged else code or int(not shown)
+
+
+_NO_BACKUPS: Final = "members are found, not backups"
+
+
+def _unknown(unknown: Unknown) -> Iterator[str]:
+    """Yield of which archives members may be missing."""
+    if unknown.unread:
+        archives = counted(unknown.unread, "archive was", "archives were")
+        yield f"{archives} not scanned with --members, or with another --member-digest: {unknown.unread_path}"
+    if unknown.damaged:
+        archives = counted(unknown.damaged, "archive is", "archives are")
+        yield f"{archives} damaged, and may have other members: {unknown.damaged_path}"
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
 
 _asking: Final = options.collected(
     "query",
@@ -93,16 +229,27 @@ _asking: Final = options.collected(
 @click.command()
 @click.argument("catalog")
 @_asking
+@_asking_members
 @click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
 @presenting(BACKUPS)
 @options.zoned
 def find(
-    catalog: str, query: Query, domain: str | None, presentation: Presentation[Inspection], zone: tzinfo | None
+    catalog: str,
+    query: Query,
+    members: MemberQuery,
+    *,
+    domain: str | None,
+    presentation: Presentation[Inspection],
+    zone: tzinfo | None,
 ) -> int:
-    """Find backups in a CATALOG: all that is asked for has to hold.
+    """Find backups in a CATALOG, or members of their archives: all that is asked for has to hold.
 
     An APPLICATION may have bounds on its version, as versions are ordered: 6.4 < 6.4.3 < 6.10. Several are
-    alternatives. Exit code 0 where something was found, 1 where nothing was.
+    alternatives. Members are found by --member and by the digest of their contents, where the CATALOG was scanned with
+    --members: each with the first and the last of the consecutive backups that have it so, 1,000 unless --limit says
+    otherwise.
+
+    Exit code 0 where something was found, 1 where nothing was, 2 also where not all members of an archive are known.
 
     \b
     Examples:
@@ -110,7 +257,13 @@ def find(
       backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
       backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
       backupmeta find catalog.sqlite --finding archive-altered
+      backupmeta find catalog.sqlite --member 'wp-content/uploads/*.php' --user exampleu
+      backupmeta find catalog.sqlite --member-sha256 @known-malware.txt --jsonl
     """
+    if members.is_given:
+        options.refuse_beside("--member", {"--tz": zone}, "the times of backups are those that the scan has found")
+        messages.write_age(catalog)
+        return _find_members(catalog, members, query, domain, presentation)
     criteria = Criteria(domain=domain, period=query.period)
     if zone:  # by its clock, backups have other times
         query = query._replace(period=ALWAYS)

@@ -129,7 +129,7 @@ def _archive(side: Side, advice: str = "compare it without --deep, or name two a
     """Return the archive of a ``side``. Raises `UnreadableError` where it has none."""
     if (place := side.inspection.archive) is None:
         raise UnreadableError(side.name, "has no archive here", advice)
-    return ComparedArchive(place, side.inspection.path)
+    return ComparedArchive(place, side.inspection.server_path)
 
 
 # --- finding what is to be compared -----------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def current(target: str, backup: Inspection, search: Search, findings: list[Find
         findings.extend(finding for finding in home.findings if finding.is_unread)
         if id_ in home.installs:
             live = library.inspect_install(home, id_)
-            if backup.path.startswith(
+            if backup.server_path.startswith(
                 join_server_path(home.folder.server_path, "")
             ):  # a copy of the home may lie somewhere else
                 return live

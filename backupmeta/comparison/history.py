@@ -74,7 +74,7 @@ class Row(NamedTuple):
     def path(self) -> str:
         """The path, as the server saw it, of its archive, or of the record that speaks for it."""
         if self.inspection is not None:
-            return self.inspection.path
+            return self.inspection.server_path
         return "" if self.trouble is None else self.trouble.subject
 
 
@@ -141,7 +141,7 @@ def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> lis
         for pair in home.pairs():
             row = _row(home, pair, id_, search)
             if row is not None and row.inspection is not None:
-                backups.setdefault(row.inspection.path + "\0" + row.name, row)
+                backups.setdefault(row.inspection.server_path + "\0" + row.name, row)
             elif row is not None and pair.archive is not None:
                 broken.setdefault(pair.archive.server_path, row)
         if id_ in home.installs and not live:

@@ -202,8 +202,8 @@ class Examining(Work["Step", Part]):
         try:
             file.seek(0)
             walked = Pass(file, self.limits, algorithms=())
-            members = claims.Members(walked, order.path, self.members, self.period)
-            of_all, each, findings = members.of_archive, members.each, _grave(order, walked.findings())
+            of_all, each = claims.of_members(walked, order.path, self.members, self.period)
+            findings = _grave(order, walked.findings())
         except EvidenceError as error:
             of_all, each, findings = (), iter(()), (_unreadable(order, error),)
         known = {finding.id for finding in findings}
@@ -224,7 +224,7 @@ def _doubts(pair: Pair, backup: Inspection, period: Period) -> Iterator[Finding]
     made = seconds_in(backup.text("backup_time"))
     if not isinstance(made, int) or period.has(made):
         doubts = (finding for finding in (*pair.findings, *backup.findings) if finding.is_doubt)
-        yield from (finding.at_path(backup.path) for finding in doubts)
+        yield from (finding.at_path(backup.server_path) for finding in doubts)
 
 
 def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -21,6 +21,7 @@ from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.evidence import EvidenceFile
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, new, over
 from backupmeta.findings import FindingRule, Severity
+from backupmeta.provenance import display, named
 from backupmeta.verification import Case
 from backupmeta.words import are, counted
 from backupmeta.work.orders import Watch
@@ -57,6 +58,10 @@ class MemberResult(NamedTuple):
     member: Member
     fate: Fate
     reason: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, as an entry of the ``members`` of ``extract``."""
+        return {"fate": self.fate, "reason": self.reason or None, **self.member.to_json()}
 
 
 Report = Callable[[MemberResult], object]
@@ -365,6 +370,17 @@ class Extraction(NamedTuple):
     def missing(self) -> Sequence[bytes]:
         """The names that were asked for and that no member has."""
         return self.order.selection.missing
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, as ``extract`` gives it, but for what became of each member."""
+        return {
+            **named("folder", self.order.folder),
+            "is_kept": self.is_kept,
+            "counts": dict(self.counts),
+            "narrowed": self.narrowed,
+            "missing": [display(name.decode("utf-8", "surrogateescape")) for name in self.missing],
+            "verification": self.verification.to_json(),
+        }
 
     @property
     def is_kept(self) -> bool:

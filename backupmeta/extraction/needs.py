@@ -3,7 +3,7 @@
 One pass reads the archive and judges it, as `extract` does; no server is asked. What the record tells is masked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from backupmeta import verification
@@ -13,7 +13,7 @@ from backupmeta.checks.checked_backup import CheckedBackup
 from backupmeta.checks.policy import Verification
 from backupmeta.evidence import EvidenceFile
 from backupmeta.extraction.tree import Free, free
-from backupmeta.provenance import Source
+from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
 from backupmeta.verification import Case
 from backupmeta.work.orders import Watch
@@ -52,6 +52,18 @@ class Needs(NamedTuple):
     dump: Dump | None
     verification: Verification
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON; sizes in bytes."""
+        values = {name: told.value for name, told in self.fields.items()}
+        texts = {key: named(key, value) if isinstance(value, str) else {key: value} for key, value in values.items()}
+        return {
+            "fields": {key: value for described in texts.values() for key, value in described.items()},
+            "sources": {name: located(told.source) for name, told in self.fields.items()},
+            "files": {"size": self.size, "entries": self.entries, "is_partial": self.is_partial},
+            "dump": None if self.dump is None else _of_dump(self.dump),
+            "verification": self.verification.to_json(),
+        }
+
     def room(self, block: int) -> int:
         """Return how many bytes the files take at most where each begins a new ``block`` of so many bytes."""
         return self.size + self.entries * block
@@ -84,6 +96,13 @@ class Room(NamedTuple):
         """Whether the site can be unpacked there."""
         return not self.free.obstacle and self.is_enough is True
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON; sizes in bytes."""
+        there = self.free
+        answer = {"is_fit": self.is_fit, "is_enough": self.is_enough, "obstacle": there.obstacle or None}
+        sizes = {"size": self.size, "entries": self.entries, "free_size": there.size, "free_entries": there.entries}
+        return {**named("folder", self.folder), **answer, **sizes}
+
 
 def room_at(folder: str, needs: Needs) -> Room:
     """Return whether a new ``folder`` has room for the site; nothing is written."""
@@ -115,6 +134,13 @@ def needed_by(case: Case, file: EvidenceFile) -> Needs:
         inventory.dump,
         examination.outcome.verification,
     )
+
+
+def _of_dump(dump: Dump) -> dict[str, object]:
+    names: dict[str, Iterable[bytes]] = {"collations": dump.collation_names, "definers": dump.definers}
+    texts = {key: [display(name.decode("utf-8", "replace")) for name in held] for key, held in names.items()}
+    sizes = {"size": dump.size, "longest_statement": dump.longest_statement}
+    return {**sizes, **texts, "routines": dump.routines, **dump.to_json()}
 
 
 def _fields(backup: CheckedBackup) -> dict[str, Told]:

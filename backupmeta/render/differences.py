@@ -97,7 +97,7 @@ def _described(side: Side | Site) -> tuple[str, str]:
         return side.root.seen_at, "folder"
     seconds = side.inspection.text("backup_time")
     when = "live install" if side.inspection.kind == "install" else words.recorded_dated(seconds)
-    return side.inspection.path or side.name, when
+    return side.inspection.server_path or side.name, when
 
 
 def _sections(difference: Difference) -> Iterator[Section]:
@@ -247,7 +247,7 @@ def _side(side: Side | Site) -> dict[str, object]:
     if isinstance(side, Site):
         return {**named("path", side.root.seen_at), "kind": "folder", "time": None}
     time = words.recorded_moment(side.inspection.text("backup_time"))
-    return {**named("path", side.inspection.path), "kind": side.inspection.kind, "time": time}
+    return {**named("path", side.inspection.server_path), "kind": side.inspection.kind, "time": time}
 
 
 def _field_object(change: FieldChange) -> object:
@@ -360,7 +360,7 @@ def _history_object(row: Row) -> dict[str, object]:
     plugins, contents = inspection.get("plugins"), row.contents
     return {
         **described,
-        **named("path", inspection.path),
+        **named("path", inspection.server_path),
         "kind": inspection.kind,
         "state": inspection.state,
         "time": words.recorded_moment(inspection.text("backup_time")),

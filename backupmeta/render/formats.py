@@ -152,8 +152,7 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
-        described = {"id": value.id, "severity": value.severity, "message": display(value.message)}
-        return {**described, "evidence": list(map(located, value.evidence))}
+        return value.to_json()
     if (attributes := _attributes(value)) is not None:
         return json_object(attributes, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value

@@ -8,17 +8,16 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.compression import SYSTEMS, Stream
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, Dumps, DumpState, Table
+from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
 from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.masking import MASK
-from backupmeta.provenance import as_text, display, named
+from backupmeta.provenance import as_text, display
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, any_view, as_json, json_list, pretty, spaced
-from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, utc_to_the_microsecond, visible
+from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, visible
 
-_IS_COMPLETE: Final = {DumpState.WHOLE: True, DumpState.CUT: False, DumpState.UNKNOWN: None}
 _TYPES: Final = {
     "directory": "d",
     "symlink": "l",
@@ -90,7 +89,7 @@ def walked(walk: Walk) -> Iterator[str]:
 def _numbered(walk: Walk) -> Iterator[dict[str, object]]:
     for number, member in enumerate(walk.archive, 1):
         digest = {} if walk.digests is None else {"digest": walk.digests.last}
-        yield {"number": number, **member_object(member), **digest}
+        yield {"number": number, **member.to_json(), **digest}
 
 
 def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
@@ -106,7 +105,7 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
         "member_count": archive.members_read,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
-        "dump": dump_object(dump) if dump is not None else None,
+        "dump": None if dump is None else dump.to_json(),
         "findings": as_json(archive.findings()),
     }
 
@@ -119,33 +118,6 @@ def _stream(stream: Stream) -> dict[str, object]:
         described["system"] = SYSTEMS.get(header.system, str(header.system))
         described["name"] = display(header.name.decode("latin-1")) if header.name is not None else None
     return {**described, "layer": stream.layer, "fault": stream.fault or None}
-
-
-def dump_object(dump: Dump) -> dict[str, object]:
-    """Return what a dump holds: whether it is whole, who wrote it, its tables and views."""
-    facts = {"is_complete": _IS_COMPLETE[dump.state], "reason": dump.reason, "writer": dump.writer}
-    return {**facts, "left_out": dump.left_out, "tables": list(map(_table, dump.tables))}
-
-
-def _table(table: Table) -> dict[str, object]:
-    name = named("name", table.text)
-    return {**name, "type": table.kind, "inserts": table.inserts, "rows": table.rows}
-
-
-def member_object(member: Member) -> dict[str, object]:
-    """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
-    described: dict[str, object] = named("name", member.name.decode("utf-8", "surrogateescape"))
-    described.update(type=member.kind, size=member.size, mode=f"{member.mode:04o}")
-    described.update(uid=member.uid, gid=member.gid)
-    described["user"], described["group"] = (
-        display(name.decode("utf-8", "replace")) for name in (member.owner, member.group)
-    )
-    described["mtime"] = utc_to_the_microsecond(member.mtime_ns)
-    described.update(named("link", member.link.decode("utf-8", "surrogateescape")) if member.link else {})
-    described["offset"] = member.offset
-    if member.is_sparse:
-        described["stored"] = member.stored
-    return described
 
 
 # --- explained --------------------------------------------------------------------------------------------------------

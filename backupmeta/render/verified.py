@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.provenance import display, located, named
+from backupmeta.provenance import display
 from backupmeta.render.formats import (
     Format,
     Formats,
@@ -20,12 +20,10 @@ from backupmeta.render.formats import (
     any_view,
     finding_line,
     json_list,
-    json_object,
     pretty,
     spaced,
     table,
 )
-from backupmeta.render.members import dump_object, member_object
 from backupmeta.words import amounts, counted, counts_of, line, seen_at, size, visible
 
 if TYPE_CHECKING:
@@ -244,7 +242,7 @@ def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
 
 def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
     counts = by_severity(judged.severity for judged in verification.judged)
-    yield f"{visible(verification.path)}: {paint(verification.verdict)}{counts and f' ({counts})'}"
+    yield f"{visible(verification.server_path)}: {paint(verification.verdict)}{counts and f' ({counts})'}"
     for group, judged in by_group(verification.judged).items():
         yield f"  {group}"
         for findings in alike(judged):
@@ -265,7 +263,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
     The summary counts targets, verdicts and findings by severity; its verdict is the worst one, null without a target.
     """
     tally = Tally()
-    yield from json_list('{"targets": ', map(target, tally.counting(verifications)))
+    yield from json_list('{"targets": ', (one.to_json() for one in tally.counting(verifications)))
     summary = {
         "targets": tally.verdicts.total(),
         "verdicts": {verdict: tally.verdicts[verdict] for verdict in Verdict},
@@ -273,22 +271,6 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
         "verdict": tally.verdict,
     }
     yield f',\n"summary": {spaced(summary)}}}\n'
-
-
-def target(verification: Verification) -> dict[str, object]:
-    """Return what came out for one target."""
-    return {
-        **named("path", verification.path),
-        "verdict": verification.verdict,
-        "sha256": verification.sha256,
-        "findings": list(map(_finding, verification.judged)),
-    }
-
-
-def _finding(judged: Judged) -> dict[str, object]:
-    finding, severity = judged
-    described = {"id": finding.id, "severity": severity, "message": display(finding.message)}
-    return json_object({**described, "advice": finding.rule.advice, "evidence": finding.evidence})
 
 
 # --- unpacked ---------------------------------------------------------------------------------------------------------
@@ -303,21 +285,12 @@ class ExtractionJson:
     def piece(self, result: "MemberResult") -> str:
         """Return what became of a member."""
         before, self._before = self._before, ",\n  "
-        described = {"fate": result.fate, "reason": result.reason or None, **member_object(result.member)}
-        return before + spaced(described)
+        return before + spaced(result.to_json())
 
     def end(self, extraction: "Extraction") -> str:
         """Return the rest."""
-        rest = {
-            **named("folder", extraction.order.folder),
-            "is_kept": extraction.is_kept,
-            "counts": extraction.counts,
-            "narrowed": extraction.narrowed,
-            "missing": [display(name.decode("utf-8", "surrogateescape")) for name in extraction.missing],
-            "verification": target(extraction.verification),
-        }
         begin = self._before.removesuffix("  ") if self._before.startswith("{") else "\n"
-        return f"{begin}],\n{pretty(rest, indent=1).removeprefix('{').lstrip()}"
+        return f"{begin}],\n{pretty(extraction.to_json(), indent=1).removeprefix('{').lstrip()}"
 
 
 EXTRACTION: Final[Formats[Callable[[], ExtractionJson | None]]] = Formats(
@@ -371,35 +344,7 @@ def _room(room: "Room") -> str:
 
 def needs_json(restore: Restore) -> Iterator[str]:
     """Yield one JSON object; sizes in bytes."""
-    needs, room = restore.needs, restore.room
-    yield pretty(
-        {
-            "fields": json_object({name: told.value for name, told in needs.fields.items()}),
-            "sources": {name: located(told.source) for name, told in needs.fields.items()},
-            "files": {"size": needs.size, "entries": needs.entries, "is_partial": needs.is_partial},
-            "dump": None if needs.dump is None else _dump_needs(needs.dump),
-            "room": None if room is None else _room_object(room),
-            "verification": target(needs.verification),
-        }
-    )
-
-
-def _dump_needs(dump: "Dump") -> dict[str, object]:
-    return {
-        "size": dump.size,
-        "longest_statement": dump.longest_statement,
-        "collations": list(map(_text, dump.collation_names)),
-        "definers": list(map(_text, dump.definers)),
-        "routines": dump.routines,
-        **dump_object(dump),
-    }
-
-
-def _room_object(room: "Room") -> dict[str, object]:
-    there = room.free
-    answer = {"is_fit": room.is_fit, "is_enough": room.is_enough, "obstacle": there.obstacle or None}
-    sizes = {"size": room.size, "entries": room.entries, "free_size": there.size, "free_entries": there.entries}
-    return {**named("folder", room.folder), **answer, **sizes}
+    yield pretty({**restore.needs.to_json(), "room": None if restore.room is None else restore.room.to_json()})
 
 
 def _text(name: bytes) -> str:

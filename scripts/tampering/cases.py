@@ -6,7 +6,7 @@ Why the oddities are honest: FORMAT.md §3, §4, and §8, "Judging".
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, tzinfo
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import zstandard
@@ -21,6 +21,30 @@ FIFTH: Final = 4
 """The number of the backup that most acts are about: it has backups before and after it."""
 
 
+class Told(NamedTuple):
+    """What tells an act.
+
+    Attributes:
+        finding: the id of the finding that is meant for it: in `verify`, in a report and in lists from a catalog that
+            was scanned deep.
+        by_heads: the finding by which lists from disk tell it, which read the heads of archives; empty where none does.
+        in_timeline: the finding that `timeline` has on stderr; empty where it has none.
+        marked: the event that `timeline --deep` marks as contradicted; empty where no moment is.
+        why: why a command can't know, a sentence; empty where all tell it.
+    """
+
+    finding: str
+    by_heads: str
+    in_timeline: str
+    marked: str = ""
+    why: str = ""
+
+    @classmethod
+    def everywhere(cls, finding: str, marked: str = "") -> Self:
+        """Return that all commands tell an act by the same ``finding``."""
+        return cls(finding, finding, finding, marked)
+
+
 class Case(NamedTuple):
     """An account, and what happened to it.
 
@@ -30,7 +54,7 @@ class Case(NamedTuple):
         change: does that to the account as it is to be written.
         application: its application: WordPress, or the name of a fixture.
         zone: the zone of its server's clock.
-        finding: the finding that is meant for it; empty for an honest account.
+        told: what tells it; of an honest account, nothing does.
     """
 
     user: str
@@ -38,7 +62,7 @@ class Case(NamedTuple):
     change: Callable[[Account], object] = lambda _: None
     application: str = "wordpress"
     zone: tzinfo = UTC
-    finding: str = ""
+    told: "Told | None" = None
 
     def account(self) -> Account:
         """Return the account, with what happened to it."""
@@ -253,26 +277,69 @@ def _remove_only_install(account: Account) -> None:
     account.installs.clear()
 
 
+_NOTES: Final = "it is a note, and timeline warns of what is in doubt"
+
 ACTS: Final = (
-    Case("otto", "an archive was repacked with a webshell in it", _repack, finding="archive-altered"),
+    Case(
+        "otto",
+        "an archive was repacked with a webshell in it",
+        _repack,
+        told=Told("archive-altered", "", "", "member", "the head of an archive does not show its members"),
+    ),
     Case(
         "petra",
         "an archive was forged from the live site, and all times were put back",
         _forge,
-        finding="application-version-differs",
+        told=Told("application-version-differs", "", "", "", "no moment lies, and no head shows contents"),
     ),
-    Case("quirin", "a backup record was edited", _edit_backup_record, finding="sources-disagree"),
-    Case("rita", "an embedded record was edited", _edit_embedded_record, finding="sources-disagree"),
-    Case("stefan", "an install record was edited", _edit_install_record, finding="install-time-differs"),
-    Case("tina", "an archive was renamed to another time", _rename_archive, finding="archive-renamed"),
-    Case("udo", "an archive was cut off", _truncate, finding="archive-truncated"),
-    Case("vera", "an archive was deleted", _delete_archive, finding="archive-missing"),
-    Case("willi", "a backup record was deleted", _delete_record, finding="archive-without-record"),
-    Case("xenia", "the home was moved to another name", _move_home, finding="home-differs"),
-    Case("yusuf", "a backup of another account was copied", _take_over, finding="home-differs"),
-    Case("zoe", "an archive was copied beside itself", _duplicate, finding="backup-duplicate"),
-    Case("paul", "a site was removed, its backups stayed", _remove_install, finding="backup-orphaned"),
-    Case("ria", "the only site was removed, its backups stayed", _remove_only_install, finding="backup-orphaned"),
+    Case("quirin", "a backup record was edited", _edit_backup_record, told=Told.everywhere("sources-disagree")),
+    Case("rita", "an embedded record was edited", _edit_embedded_record, told=Told.everywhere("sources-disagree")),
+    Case(
+        "stefan",
+        "an install record was edited",
+        _edit_install_record,
+        told=Told.everywhere("install-time-differs", "installed"),
+    ),
+    Case(
+        "tina",
+        "an archive was renamed to another time",
+        _rename_archive,
+        told=Told.everywhere("archive-renamed", "named-unzoned"),
+    ),
+    Case("udo", "an archive was cut off", _truncate, told=Told.everywhere("archive-truncated")),
+    Case("vera", "an archive was deleted", _delete_archive, told=Told.everywhere("archive-missing")),
+    Case(
+        "willi",
+        "a backup record was deleted",
+        _delete_record,
+        told=Told("archive-without-record", "archive-without-record", "", "", _NOTES),
+    ),
+    Case("xenia", "the home was moved to another name", _move_home, told=Told.everywhere("home-differs")),
+    Case("yusuf", "a backup of another account was copied", _take_over, told=Told.everywhere("home-differs")),
+    Case(
+        "zoe",
+        "an archive was copied beside itself",
+        _duplicate,
+        told=Told(
+            "backup-duplicate",
+            "archive-renamed",
+            "archive-renamed",
+            "",
+            "that two archives are the same shows once both were read to their ends",
+        ),
+    ),
+    Case(
+        "paul",
+        "a site was removed, its backups stayed",
+        _remove_install,
+        told=Told("backup-orphaned", "backup-orphaned", "", "", _NOTES),
+    ),
+    Case(
+        "ria",
+        "the only site was removed, its backups stayed",
+        _remove_only_install,
+        told=Told("backup-orphaned", "backup-orphaned", "", "", _NOTES),
+    ),
 )
 
 CASES: Final = (*HONEST, *ACTS)

@@ -1,5 +1,6 @@
 """Members of archives in a catalog: what a scan keeps, however the backups come, change and go."""
 
+import csv
 import io
 import shutil
 import sqlite3
@@ -106,6 +107,7 @@ def runs(catalog: Path) -> int:
     return int(str(count))
 
 
+OTHER: Final = f"{'another':0<25}"
 DAYS: Final = (
     {"index.php": "one", "readme.html": "read me"},
     {"index.php": "one", "readme.html": "read me", "shell.php": "evil"},
@@ -140,7 +142,7 @@ def test_what_does_not_change_is_kept_once(catalog: Path) -> None:
 
 
 def test_of_two_sites_each_has_its_own(site: Site, catalog: Path, tmp_path: Path) -> None:
-    second = Site(tmp_path / "home/exampleu", "Shop", "another00000000000000000000"[:25])
+    second = Site(tmp_path / "home/exampleu", "Shop", OTHER)
     alone = Site(tmp_path / "home/exampleu", "Alone", None)
     for day, files in enumerate(reversed(DAYS)):
         second.back_up(day, files)
@@ -314,6 +316,208 @@ class TestAltered:
         assert (listed.code, len(listed.jsonl)) == (2, len(DAYS))
         scan(catalog, "--members")
         assert kept(catalog)[site.path(1).name] == expected(DAYS[1])
+
+
+def found(catalog: Path, *options: str, code: int = 0) -> list[tuple[str, str, str, int]]:
+    """Return the names that are found, the days of the first and last backup that has each, and how many have it."""
+    ran = run("find", catalog, *options, "--jsonl")
+    assert ran.code == code
+    days = ((row["first"]["time"][:10], row["last"]["time"][:10]) for row in ran.jsonl)
+    return [
+        (row["name"], *(day.removeprefix("2024-06-") for day in of), row["backups"])
+        for row, of in zip(ran.jsonl, days, strict=True)
+    ]
+
+
+EVIL: Final = sha256(b"evil").hexdigest()
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the catalog of a site with four backups, and of another one whose last backup alone has the shell."""
+    folder = tmp_path_factory.mktemp("members")
+    first, second = Site(folder / "home/exampleu"), Site(folder / "home/zoe", "Shop", OTHER)
+    for day, files in enumerate(DAYS):
+        first.back_up(day, files)
+        second.back_up(day, {"index.php": "one", **({"shell.php": "evil"} if day == len(DAYS) - 1 else {})})
+    scan(folder / "catalog.sqlite", "--members")
+    return folder / "catalog.sqlite"
+
+
+class TestFind:
+    """Members are found, each with the backups that have it: since when, until when."""
+
+    @pytest.mark.parametrize(
+        ("pattern", "names"),
+        [
+            ("shell.php", [("shell.php", "14", "15", 2), ("shell.php", "16", "16", 1)]),
+            ("./shell.php", [("shell.php", "14", "15", 2), ("shell.php", "16", "16", 1)]),
+            ("s*", [("shell.php", "14", "15", 2), ("shell.php", "16", "16", 1)]),
+            ("*.html", [("readme.html", "13", "16", 4)]),
+            ("[r-z]eadme.html", [("readme.html", "13", "16", 4)]),
+            ("[!a-q]eadme.htm?", [("readme.html", "13", "16", 4)]),
+            ("[^r]*.html", []),
+            ("shell", []),
+            ("SHELL.php", []),
+        ],
+    )
+    def test_by_a_path_or_pattern(self, scanned: Path, pattern: str, names: list[tuple[str, str, str, int]]) -> None:
+        assert found(scanned, "--member", pattern, code=0 if names else 1) == names
+
+    def test_what_came_back_is_told_twice(self, scanned: Path) -> None:
+        index = [("index.php", *of) for of in (("13", "14", 2), ("15", "15", 1), ("16", "16", 1), ("13", "16", 4))]
+        assert sorted(found(scanned, "--member", "index.php")) == sorted(index)
+
+    def test_several_patterns_are_alternatives(self, scanned: Path) -> None:
+        assert {name for name, *_ in found(scanned, "--member", "r*", "--member", "s*")} == {"readme.html", "shell.php"}
+
+    def test_with_what_is_asked_of_backups(self, scanned: Path) -> None:
+        assert found(scanned, "--member", "shell.php", "--install", INSTALL) == [("shell.php", "14", "15", 2)]
+        assert found(scanned, "--member", "shell.php", "--since", "2024-06-15", "--until", "2024-06-15") == [
+            ("shell.php", "14", "15", 2)
+        ]
+        assert found(scanned, "--member", "shell.php", "--domain", "example.com", "--install", OTHER) == [
+            ("shell.php", "16", "16", 1)
+        ]
+        assert found(scanned, "--member", "shell.php", "--domain", "example.net", code=1) == []
+        assert found(scanned, "--member", "shell.php", "wordpress < 1", code=1) == []
+
+    def test_by_digest(self, scanned: Path) -> None:
+        shells = [("shell.php", "14", "15", 2), ("shell.php", "16", "16", 1)]
+        assert found(scanned, "--member-sha256", EVIL) == shells
+        assert found(scanned, "--member-sha256", EVIL.upper(), "--member-sha256", "0" * 64) == shells
+        assert found(scanned, "--member-sha256", EVIL, "--member", "*.html", code=1) == []
+        assert found(scanned, "--member-sha256", "0" * 64, code=1) == []
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "{}",
+            "{}  shell.php",
+            "{} *shell.php",
+            "\\{}  odd\\nname",
+            "SHA256 (shell.php) = {}",
+            '"0000004DA6391F7F5D2F7FCCF36CEBDA60C6EA02","0E53C14A3E48D94FF596A2824307B492","{}","x.php",4,1,"358",""',
+            "# a comment\n\n{}\r\n",
+        ],
+    )
+    def test_by_lists_as_programs_write_them(self, scanned: Path, tmp_path: Path, line: str) -> None:
+        (tmp_path / "list").write_text(f"{'0' * 64}  harmless\n{line.format(EVIL)}\n{'1' * 64}\n")
+        assert len(found(scanned, "--member-sha256", f"@{tmp_path / 'list'}")) == 2
+
+    def test_md5s_where_these_are_kept(self, scanned: Path, tmp_path: Path) -> None:
+        shutil.copytree(scanned.parent / "home", tmp_path / "home")
+        scan(tmp_path / "c", "--members", "--member-digest", "md5", root=tmp_path / "home")
+        assert len(found(tmp_path / "c", "--member-md5", "4034a346ccee15292d823416f7510a2f")) == 2
+        ran = run("find", tmp_path / "c", "--member-sha256", EVIL)
+        assert (ran.code, ran.out.count(b"\n")) == (2, 1)
+        assert "8 archives were not scanned with --members, or with another --member-digest" in ran.err
+
+    def test_each_form_tells_all(self, scanned: Path) -> None:
+        ran = run("find", scanned, "--member", "shell.php", "--install", INSTALL, "--json")
+        home = scanned.parent / "home/exampleu"
+        holders = {
+            which: {
+                "id": f"blog{day}".ljust(25, "0"),
+                "time": f"2024-06-{13 + day}T20:55:21+00:00",
+                "user": "exampleu",
+                "url": "https://www.example.com/blog",
+                "archive": str(home / f"application_backups/app_example-com_Blog_2024-06-{13 + day}_20-55-21.tar.gz"),
+                "host": "",
+            }
+            for which, day in (("first", 1), ("last", 2))
+        }
+        member = {"name": "shell.php", "type": "file", "size": 4, "mode": "0644", "mtime": "2024-06-13T20:55:17+00:00"}
+        assert ran.json == [{**member, "algorithm": "sha256", "digest": EVIL, "backups": 2, **holders}]
+        [row] = csv.DictReader(
+            io.StringIO(run("find", scanned, "--member", "shell.php", "--install", INSTALL, "--csv").text)
+        )
+        assert (row["first_archive"], row["last_id"], row["digest"]) == (
+            holders["first"]["archive"],
+            holders["last"]["id"],
+            EVIL,
+        )
+        table = run("find", scanned, "--member", "shell.php", "--install", INSTALL).text
+        assert table.splitlines()[1].split("\t")[:4] == ["shell.php", "4", "2024-06-13 20:55:17", EVIL]
+
+    def test_so_many(self, scanned: Path) -> None:
+        assert len(found(scanned, "--member", "*", "--limit", "3")) == 3
+        everything = found(scanned, "--member", "*")
+        assert found(scanned, "--member", "*", "--limit", "3", "--offset", "2") == everything[2:5]
+        assert (
+            "there are more than these 3; --limit N shows more of them"
+            in run("find", scanned, "--member", "*", "--limit", "3").err
+        )
+        assert "there are more" not in run("find", scanned, "--member", "*").err
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--member-sha256", "12"], "'12' is no SHA256; give its 64 hexadecimal digits, or @FILE"),
+            (["--member-md5", EVIL], f"{EVIL!r} is no MD5; give its 32 hexadecimal digits, or @FILE"),
+            (["--member-sha256", "@nowhere"], "nowhere: no such file or directory"),
+            (["--member", "x", "--sort", "id"], "--sort does not go with --member: members are found, not backups"),
+            (["--member", "x", "--tz", "+02:00"], "--tz does not go with --member: the times of backups are those"),
+        ],
+    )
+    def test_mistakes_are_told(self, scanned: Path, options: list[str], message: str) -> None:
+        ran = run("find", scanned, *options)
+        assert ran.code == 2
+        assert message in ran.err
+
+    def test_a_list_without_digests_is_told(self, scanned: Path, tmp_path: Path) -> None:
+        (tmp_path / "list").write_text(f"{'0' * 32}  x\n")
+        ran = run("find", scanned, "--member-sha256", f"@{tmp_path / 'list'}")
+        assert (ran.code, ran.out) == (2, b"")
+        assert "has no SHA256 in it; give a list with a digest in each line, as sha256sum writes it" in ran.err
+
+    def test_archives_that_were_not_scanned_with_members_are_told(self, site: Site, catalog: Path) -> None:
+        scan(catalog, "--deep")
+        ran = run("find", catalog, "--member", "*")
+        assert (ran.code, ran.text.count("\n")) == (2, 1)
+        assert f"4 archives were not scanned with --members, or with another --member-digest: {site.path(0)}" in ran.err
+
+    def test_a_damaged_archive_ends_no_answer(self, site: Site, catalog: Path) -> None:
+        files = {"a.txt": "x" * 3000, "readme.html": "read me"}
+        for day in range(3):
+            site.back_up(day, files)
+        content = site.path(1).read_bytes()
+        site.path(1).write_bytes(content[: len(content) - 60])
+        site.path(3).unlink()
+        scan(catalog, "--members")
+        if len(kept(catalog)[site.path(1).name]) == 1:  # the readme was not seen
+            assert found(catalog, "--member", "readme.html", code=2) == [("readme.html", "13", "15", 2)]
+        assert "1 archive is damaged, and may have other members" in run("find", catalog, "--member", "x").err
+
+    def test_what_is_gone_is_not_found(self, site: Site, catalog: Path) -> None:
+        scan(catalog, "--members")
+        site.path(1).unlink()
+        scan(catalog, "--members")
+        assert found(catalog, "--member", "shell.php") == [("shell.php", "15", "15", 1)]
+        site.path(2).unlink()
+        scan(catalog, "--members")
+        assert found(catalog, "--member", "shell.php", code=1) == []
+
+    def test_backups_that_come_late_are_told_in_their_order(self, site: Site, catalog: Path) -> None:
+        between = site.path(1).read_bytes()
+        site.path(1).unlink()
+        scan(catalog, "--members")
+        site.path(1).write_bytes(between)
+        scan(catalog, "--members")
+        assert found(catalog, "--member", "shell.php") == [("shell.php", "14", "15", 2)]
+        assert found(catalog, "--member", "readme.html") == [("readme.html", "13", "16", 4)]
+
+    def test_secrets_in_patterns_are_masked_as_names_are(self, site: Site, catalog: Path) -> None:
+        site.back_up(0, {"ftp://me:CANARY@example.com/x": "x"})
+        scan(catalog, "--members")
+        ran = run("find", catalog, "--member", "ftp://me:CANARY@example.com/x", "--jsonl")
+        assert [row["name"] for row in ran.jsonl] == ["********@example.com/x"]
+        assert "CANARY" not in ran.text + ran.err
+
+    def test_a_hostile_name_obeys_nobody(self, site: Site, catalog: Path) -> None:
+        site.back_up(0, {"\x1b[2Jevil\t\n.php": "x"})
+        scan(catalog, "--members")
+        assert "\x1b" not in run("find", catalog, "--member", "*evil*").text
 
 
 class TestHostile:

@@ -50,7 +50,7 @@ def digest(path: Path) -> str:
 def shell(script: str) -> "subprocess.CompletedProcess[bytes]":
     """Run a ``script`` in which ``B`` is the command."""
     program = f'B() {{ {COMMAND} "$@"; }}; {script}'
-    return subprocess.run(["bash", "-c", program], capture_output=True, timeout=30, check=False)
+    return subprocess.run(["bash", "-c", program], capture_output=True, timeout=120, check=False)
 
 
 class TestExport:

@@ -26,7 +26,7 @@ def inspected(folder: Path, content: bytes) -> Inspection:
 
 def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> Any:
     found = inspected(folder, content)
-    return json.loads(json.dumps(backups.origins(found, show_secrets=show_secrets)))
+    return json.loads(json.dumps(found.provenance(show_secrets=show_secrets)))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_absent_or_undecodable_is_an_empty_cell_and_a_time_no_calendar_h
     odd = inspected(tmp_path, b"backup-time=9" + b"9" * 30 + b"\ntitle=\xff")
     assert (backups.backup_cells(odd)[0], backups.backup_cells(odd)[6]) == ("9" * 29 + "…", "")
     bare = inspected(tmp_path, b"path=/x\ntime=-1")
-    assert backups.install_cells(bare)[0] == "1969-12-31 23:59:59"
+    assert backups.install_cells(bare)[0] == ""
     assert backups.install_cells(bare)[7] == ""
 
 
@@ -139,7 +139,7 @@ def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None
 
 def test_provenance_names_state_name_and_offset(tmp_path: Path) -> None:
     account = Account(tmp_path).whole()
-    told = backups.origins(inspect_archive(str(account.archives / NAME)), show_secrets=False)
+    told = inspect_archive(str(account.archives / NAME)).provenance()
     assert told["state"] == State.PAIRED
     assert told["archive_name"] == {
         "host": "example-com",
@@ -162,7 +162,7 @@ def test_provenance_shows_conflicts_decoded_and_masked(tmp_path: Path) -> None:
     account = Account(tmp_path)
     account.backup(content=backup_record(autoup="1", time="5"))
     path = account.archive(embedded=backup_record(autoup="2", db_pass="CANARY", time="soon", cf_odd="x"))
-    told: Any = backups.origins(inspect_archive(str(path)), show_secrets=False)
+    told: Any = inspect_archive(str(path)).provenance()
     (autoup,) = told["fields"]["autoup"]["conflicts"]
     assert autoup["value"] == "all"
     assert autoup["source"]["witness"] == "embedded record"

@@ -36,12 +36,13 @@ TABLES: Final = dict(tables())
 def test_every_answer_has_a_table() -> None:
     assert set(TABLES) == {
         "ANSWERS", "BACKUPS", "CHECKS", "DIFFERENCES", "EXPORTS", "EXTRACTION", "FOLLOWED", "GONE", "HISTORIES",
-        "INSTALLS", "MEMBERS", "NEEDS", "REPORTS", "SCANS", "STATS", "STEPS", "TIMELINES", "VERIFICATIONS",
+        "INSTALLS", "MATCHES", "MEMBERS", "NEEDS", "REPORTS", "SCANS", "STATS", "STEPS", "TIMELINES", "VERIFICATIONS",
     }  # fmt: skip
 
 
-def test_both_answers_of_history_have_the_same_formats() -> None:
+def test_both_answers_of_history_and_of_find_have_the_same_formats() -> None:
     assert list(TABLES["FOLLOWED"]) == list(TABLES["HISTORIES"])
+    assert list(TABLES["MATCHES"]) == list(TABLES["BACKUPS"])
 
 
 @pytest.mark.parametrize("name", TABLES)

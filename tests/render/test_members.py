@@ -29,7 +29,7 @@ def test_members_are_listed_with_mode_owner_size_time_and_link() -> None:
 
 
 def test_members_are_described_with_times_in_utc() -> None:
-    told = members.member_object(member(name=b"\xff", link=b"x", kind="symlink", mode=0o777, mtime_ns=1_500_000_000))
+    told = member(name=b"\xff", link=b"x", kind="symlink", mode=0o777, mtime_ns=1_500_000_000).to_json()
     assert told["mtime"] == "1970-01-01T00:00:01.500000+00:00"
     assert told["mode"] == "0777"
     assert told["link"] == "x"

@@ -1,72 +1,22 @@
 """A server whose backups were tampered with: each act is told by each command, each honest account is left alone."""
 
-import csv
 import gzip
 import io
 import re
-import sqlite3
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import zstandard
 from tampered_server import write_server
-from tampering.cases import ACTS, CASES, HONEST, Case
+from tampering.cases import ACTS, CASES
 from tampering.server import INSTALLED
 
-from tests.invented import Json, Ran, run
-
-NOW = "2025-03-16"
-
-
-class Answers(NamedTuple):
-    """What the commands say of the server."""
-
-    root: Path
-    catalog: Path
-    verify: Json
-    verify_catalog: Json
-    report: Json
-    stats: Json
-    timeline: list[Json]
-    listed: Ran
-    installs: Ran
-
-    def query(self, select: str) -> list[tuple[Any, ...]]:
-        """Return the rows that a statement selects from the catalog."""
-        with closing(sqlite3.connect(self.catalog)) as connection:
-            return connection.execute(select).fetchall()
-
-
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    root, case = tmp_path_factory.mktemp("tampered"), tmp_path_factory.mktemp("case")
-    case.chmod(0o700)
-    write_server(root)
-    catalog = case / "catalog.sqlite"
-    there = ("--sysroot", root)
-    assert run("scan", *there, "--deep", "-o", catalog, "--progress", "none").code == 0
-    return Answers(
-        root,
-        catalog,
-        run("verify", *there, "--now", NOW, "--json").json,
-        run("verify", "--catalog", catalog, "--now", NOW, "--json").json,
-        run("report", catalog, "--json").json,
-        run("stats", catalog, "--now", NOW, "--json").json,
-        run("timeline", *there, "--deep", "--json").jsonl,
-        run("list", *there, "--csv"),
-        run("installs", *there, "--csv"),
-    )
-
-
-def user_of(path: str) -> str:
-    """Return the account that a path on the server belongs to, as its cases name it."""
-    return path.split("/")[2].removesuffix("-new")
+from tests.invented import run
+from tests.scenario.asked import Answers, rows_of, user_of
 
 
 def digest(root: Path) -> str:
@@ -86,77 +36,7 @@ def test_it_is_large_enough_and_always_the_same(answers: Answers, tmp_path: Path
     assert digest(tmp_path) == digest(answers.root)
 
 
-# --- counts -----------------------------------------------------------------------------------------------------------
-
-
-def test_verify_and_report_and_stats_and_the_catalog_have_the_same_findings(answers: Answers) -> None:
-    accounts = {account["number"]: user_of(account["seen"]) for account in answers.report["accounts"]}
-    on_disk = of_targets(answers.verify)
-    assert of_targets(answers.verify_catalog) == on_disk
-    reported = ((accounts[each["account"]], *told(each)) for each in answers.report["findings"])
-    assert Counter(reported) == on_disk
-    rows = answers.query("SELECT a.seen, n.severity, n.id, n.message FROM findings n JOIN accounts a USING (account)")
-    assert Counter((user_of(seen), *finding) for seen, *finding in rows) == on_disk
-    totals = {(each["id"], each["severity"]): each["times"] for each in answers.stats["findings"]}
-    assert totals == Counter((id_, severity) for _, severity, id_, _ in on_disk.elements())
-
-
-def told(finding: Json) -> tuple[str, str, str]:
-    return finding["severity"], finding["id"], finding["message"]
-
-
-def of_targets(verified: Json) -> Counter[tuple[str, str, str, str]]:
-    """Return account, severity, id and message of each finding that `verify` has."""
-    findings = Counter[tuple[str, str, str, str]]()
-    for target in verified["targets"]:
-        user = user_of(target["path"])
-        findings.update((user, *told(each)) for each in target["findings"])
-    return findings
-
-
-def test_counts_of_backups_agree(answers: Answers) -> None:
-    listed, ids = rows_of(answers.listed), Counter(id_ for _, _, id_, _ in of_targets(answers.verify).elements())
-    states = answers.stats["backups"]
-    assert states == answers.report["summary"]["backups"]
-    assert sum(states.values()) == len(answers.report["backups"]) == len(listed)
-    assert (states["missing"], states["unclaimed"]) == (ids["archive-missing"], ids["archive-without-record"])
-    totals = answers.stats["archives"], answers.stats["bytes"]
-    assert answers.query("SELECT sum(archives), sum(bytes) FROM sizes") == [totals]
-    assert (len(answers.report["archives"]), answers.report["summary"]["bytes"]) == totals
-
-
-def test_orphans_are_the_same_everywhere(answers: Answers) -> None:
-    users = Counter(user for user, _, id_, _ in of_targets(answers.verify).elements() if id_ == "backup-orphaned")
-    assert users == {"paul": 11, "ria": 15, "yusuf": 1}
-    assert answers.stats["orphans"]["backups"] == answers.report["summary"]["orphans"] == 27
-    rows = answers.query("SELECT a.seen FROM orphans JOIN accounts a USING (account)")
-    assert Counter(user_of(seen) for (seen,) in rows) == users
-
-
-def test_duplicates_are_the_same_everywhere(answers: Answers) -> None:
-    users = [user for user, _, id_, _ in of_targets(answers.verify).elements() if id_ == "backup-duplicate"]
-    assert users == ["zoe"]
-    assert answers.stats["duplicates"]["copies"] == answers.report["summary"]["duplicates"]["copies"] == 1
-    rows = answers.query("SELECT a.seen, copies FROM duplicates JOIN accounts a USING (account)")
-    assert [(user_of(seen), copies) for seen, copies in rows] == [("zoe", 2)]
-
-
 # --- lists ------------------------------------------------------------------------------------------------------------
-
-BY_HEADS = {"quirin", "rita", "stefan", "tina", "udo", "vera", "xenia", "yusuf"}
-"""Those of the acts that records, names and the heads of archives tell."""
-
-
-def rows_of(ran: Ran) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(ran.text, newline="")))
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.user)
-def test_list_tells_the_same_on_stderr(case: Case, answers: Answers) -> None:
-    lines = [line for line in answers.listed.err.splitlines() if f"/{case.user}/" in line or f"/{case.user}:" in line]
-    lines += [line for line in answers.listed.err.splitlines() if f"/{case.user}-new:" in line]
-    assert (case.user in BY_HEADS) is any(f"[{case.finding}]" in line for line in lines)
-    assert bool(lines) is (case.user in BY_HEADS or case.user == "zoe")  # a copy has another name than its record
 
 
 def test_list_has_a_column_of_findings(answers: Answers) -> None:
@@ -243,29 +123,6 @@ def test_a_member_that_many_backups_have_alike_is_told_once(answers: Answers) ->
     told = Counter((event["account"].split("/")[2], event["member"], event.get("witnesses", 1)) for event in members)
     assert told == Counter((user, str(name), times) for (user, _, name, *_), times in witnesses.items())
     assert witnesses.total() > 3 * len(members)
-
-
-# --- verify -----------------------------------------------------------------------------------------------------------
-
-
-def verified(answers: Answers, user: str) -> Counter[tuple[str, str]]:
-    """Return severity and id of each finding that `verify` has of an account."""
-    return Counter(
-        (finding["severity"], finding["id"])
-        for target in answers.verify["targets"]
-        if user_of(target["path"]) == user
-        for finding in target["findings"]
-    )
-
-
-@pytest.mark.parametrize("case", HONEST, ids=lambda case: case.user)
-def test_an_honest_account_has_no_error_and_no_warning(case: Case, answers: Answers) -> None:
-    assert {(severity, id_) for severity, id_ in verified(answers, case.user) if severity != "note"} == set()
-
-
-@pytest.mark.parametrize("case", ACTS, ids=lambda case: case.user)
-def test_an_act_is_told_by_verify(case: Case, answers: Answers) -> None:
-    assert case.finding in {id_ for _, id_ in verified(answers, case.user)}
 
 
 # --- history ----------------------------------------------------------------------------------------------------------
