@@ -16,7 +16,7 @@ from backupmeta.record.fields import CUSTOM, FIELD, Field
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
 from backupmeta.secrets import closed, is_closed, opened, plain
-from backupmeta.words import moment
+from backupmeta.words import instant_of, moment, seconds_in
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
@@ -117,6 +117,11 @@ class Inspection:
         """Return the field ``name`` as text; empty where it is none."""
         value = self.get(name)
         return value if isinstance(value, str) else ""
+
+    def instant(self, name: str) -> datetime | None:
+        """Return the time in the field ``name``, in UTC; None where it tells none, or one that no calendar has."""
+        seconds = seconds_in(str(self.get(name)))
+        return instant_of(seconds) if isinstance(seconds, int) else None
 
     def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
         """Return the fields as they stand in the server's answer."""

@@ -243,7 +243,7 @@ class Policy:
 
     def fails(self, severity: Severity) -> bool:
         """Return whether a finding of this ``severity`` makes a verdict "fail"."""
-        return _SEVERITIES.index(severity) <= _SEVERITIES.index(self.fail_on)
+        return severity.rank <= self.fail_on.rank
 
     def with_options(
         self, *, select: Iterable[str] = (), ignore: Iterable[str] = (), fail_on: Severity | None = None
@@ -491,7 +491,6 @@ class Verification:
         return {**places, "verdict": self.verdict, "sha256": self.sha256, "findings": found}
 
 
-_SEVERITIES: Final = list(Severity)
 _ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
 
 
@@ -503,7 +502,7 @@ def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
         sorted(
             kept,
             key=lambda judgement: (
-                _SEVERITIES.index(judgement.severity),
+                judgement.severity.rank,
                 _ORDER.get(judgement.finding.id, len(_ORDER)),
             ),
         )
