@@ -29,7 +29,6 @@ Row = TypeVar("Row")
 _EXACT: Final = {"path_bytes": "path", "archive_bytes": "archive"}
 """The columns with exact bytes, and those with the text of the same paths."""
 _LISTS: Final = frozenset({"plugins", "themes"})
-_SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST_REMEMBERED: Final = 16_384  # characters
 _TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
 """The attributes that are times."""
@@ -425,7 +424,7 @@ def _rows(catalog: Catalog, select: str, kind: Callable[..., Row]) -> Iterator[R
 
 
 def _worst_first(finding: ReportedFinding) -> tuple[int, str]:
-    return _SEVERITIES.index(finding.severity), finding.id
+    return Severity(finding.severity).rank, finding.id
 
 
 def _extensions(listed: str | None) -> tuple[Extension, ...]:

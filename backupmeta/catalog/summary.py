@@ -38,7 +38,6 @@ _LATER: Final = "in the future"
 _STATUSES: Final = dict.fromkeys(("present", "vanished", "unreadable"), 0)
 _STATES: Final = dict.fromkeys(map(str, State), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
-_SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
 """How many characters of a name are kept; a hostile record may have a million."""
 
@@ -213,7 +212,7 @@ def _scan_object(scan: Scan) -> dict[str, object]:
 
 
 def _by_severity(findings: Sequence[FindingCount]) -> Mapping[str, int]:
-    return {word: sum(finding.times for finding in findings if finding.severity == word) for word in _SEVERITIES}
+    return {word: sum(finding.times for finding in findings if finding.severity == word) for word in Severity}
 
 
 def stats(path: str, now: int | None = None, findings: list[Finding] | None = None) -> Summary:
@@ -314,4 +313,4 @@ def _ages(connection: sqlite3.Connection, now: int) -> Iterable[Part]:
 
 
 def _worst_first(finding: FindingCount) -> tuple[int, int, str]:
-    return _SEVERITIES.index(finding.severity), -finding.times, finding.id
+    return Severity(finding.severity).rank, -finding.times, finding.id
