@@ -485,7 +485,10 @@ class Verification:
     def to_json(self) -> dict[str, object]:
         """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
         found = [judged.to_json() for judged in self.judged]
-        return {**named("path", self.server_path), "verdict": self.verdict, "sha256": self.sha256, "findings": found}
+        places = named("path", self.server_path)
+        if self.path not in {"", self.server_path}:
+            places |= named("local_path", self.path)
+        return {**places, "verdict": self.verdict, "sha256": self.sha256, "findings": found}
 
 
 _ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
