@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import backupmeta
 from backupmeta import Inspection, OpenArchive, Search
+from backupmeta.catalog.report import Asked
 from tests.invented import BACKUP, NAME, TIME, Account, run
 from tests.sites import honest
 
@@ -83,6 +84,13 @@ def test_json_of_results_is_that_of_the_commands(tmp_path: Path) -> None:
         assert response.to_json(show_secrets=bool(options)) == told
     [listed] = backupmeta.list_backups(search)
     assert listed.to_json(provenance=True) == json.loads(run("list", account.home, "--jsonl", "--provenance").out)
+    catalog = str(tmp_path / "catalog.sqlite")
+    backupmeta.scan(catalog, search)
+    stats = json.loads(run("stats", catalog, "--now", str(TIME), "--json").out)
+    assert {"catalog": catalog, **backupmeta.stats(catalog, TIME).to_json()} == stats
+    report = json.loads(run("report", catalog, "--json").out)
+    asked = Asked(0, report["command"], catalog, 0)
+    assert {**backupmeta.report(catalog, asked).to_json(), "written": report["written"]} == report
     told = [json.loads(line) for line in run("timeline", tmp_path / "home", "--json").out.splitlines()]
     assert [event.to_json() for event in backupmeta.timeline(search)] == told
 
