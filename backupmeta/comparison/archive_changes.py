@@ -31,8 +31,6 @@ _TABLES: Final = (
     "CREATE TABLE sides (a INTEGER, b INTEGER, by_time INTEGER)",
     "CREATE VIEW a AS SELECT * FROM members WHERE side = (SELECT a FROM sides)",
     "CREATE VIEW b AS SELECT * FROM members WHERE side = (SELECT b FROM sides)",
-    "CREATE VIEW unseen_a AS SELECT * FROM unseen WHERE side = (SELECT a FROM sides)",
-    "CREATE VIEW unseen_b AS SELECT * FROM unseen WHERE side = (SELECT b FROM sides)",
 )
 """From ``start`` on, up to ``stop``, names of a side were not seen; to the end of all names for NULL."""
 
@@ -42,36 +40,46 @@ INSERT OR REPLACE INTO members (side, name, kind, size, mode, mtime_ns, link, di
 _BY_NAME: Final = """
 SELECT side, name, kind, size, mode, mtime_ns, link, digest FROM members ORDER BY name, side
 """
-_COMPARE: Final = """
-CREATE TABLE changes AS
-WITH gone AS (
-  SELECT name, size, digest,
-    (SELECT stop IS NULL OR name < stop FROM unseen_b WHERE start <= name ORDER BY start DESC LIMIT 1) AS is_unseen
-  FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.name = a.name)
-), come AS (
-  SELECT name, size, digest,
-    (SELECT stop IS NULL OR name < stop FROM unseen_a WHERE start <= name ORDER BY start DESC LIMIT 1) AS is_unseen
-  FROM b WHERE NOT EXISTS (SELECT 1 FROM a WHERE a.name = b.name)
-), old AS (
-  SELECT name, digest, row_number() OVER (PARTITION BY digest ORDER BY name) AS place
-  FROM gone WHERE size > 0 AND is_unseen IS NOT TRUE
-), new AS (
-  SELECT name, digest, row_number() OVER (PARTITION BY digest ORDER BY name) AS place
-  FROM come WHERE size > 0 AND is_unseen IS NOT TRUE
-), renamed AS (
-  SELECT old.name AS before, new.name AS after FROM old JOIN new USING (digest, place)
+_COMPARE: Final = (
+    "DROP TABLE IF EXISTS alone",
+    """
+    CREATE TABLE alone AS
+    WITH unpaired AS (
+      SELECT side = a AS is_gone, name, size, digest, (
+        SELECT stop IS NULL OR members.name < stop FROM unseen
+        WHERE unseen.side = iif(members.side = a, b, a) AND start <= members.name ORDER BY start DESC LIMIT 1
+      ) AS is_unseen
+      FROM sides JOIN members ON side IN (a, b)
+      WHERE NOT EXISTS (
+        SELECT 1 FROM members AS other WHERE other.side = iif(members.side = a, b, a) AND other.name = members.name
+      )
+    ), movable AS (
+      SELECT is_gone, name, is_unseen, iif(size > 0 AND is_unseen IS NOT TRUE, digest, NULL) AS digest FROM unpaired
+    )
+    SELECT *, row_number() OVER (PARTITION BY is_gone, digest ORDER BY name) AS place FROM movable
+    """,
+    "CREATE INDEX contents ON alone (digest, place, is_gone)",
+    "DROP TABLE IF EXISTS renamed",
+    """
+    CREATE TABLE renamed AS
+    SELECT old.name AS before, new.name AS after FROM alone AS old JOIN alone AS new USING (digest, place)
+    WHERE old.is_gone AND new.is_gone = 0
+    """,
+    "DROP TABLE IF EXISTS changes",
+    """
+    CREATE TABLE changes AS
+    SELECT 'changed' AS what, name AS before, name AS after FROM a JOIN b USING (name)
+    WHERE (a.kind, a.size, a.mode, a.link) <> (b.kind, b.size, b.mode, b.link) OR a.digest <> b.digest
+       OR (a.mtime_ns <> b.mtime_ns AND (SELECT by_time FROM sides)
+           AND (a.mtime_ns / 1000000000 <> b.mtime_ns / 1000000000
+                OR (a.mtime_ns % 1000000000 <> 0 AND b.mtime_ns % 1000000000 <> 0)))
+    UNION ALL SELECT 'renamed', before, after FROM renamed
+    UNION ALL SELECT iif(is_unseen, 'can''t tell', 'removed'), name, NULL
+      FROM alone WHERE is_gone AND name NOT IN (SELECT before FROM renamed)
+    UNION ALL SELECT iif(is_unseen, 'can''t tell', 'added'), NULL, name
+      FROM alone WHERE NOT is_gone AND name NOT IN (SELECT after FROM renamed)
+    """,
 )
-SELECT 'changed' AS what, name AS before, name AS after FROM a JOIN b USING (name)
-WHERE (a.kind, a.size, a.mode, a.link) <> (b.kind, b.size, b.mode, b.link) OR a.digest <> b.digest
-   OR (a.mtime_ns <> b.mtime_ns AND (SELECT by_time FROM sides)
-       AND (a.mtime_ns / 1000000000 <> b.mtime_ns / 1000000000
-            OR (a.mtime_ns % 1000000000 <> 0 AND b.mtime_ns % 1000000000 <> 0)))
-UNION ALL SELECT 'renamed', before, after FROM renamed
-UNION ALL SELECT iif(is_unseen, 'can''t tell', 'removed'), name, NULL
-  FROM gone WHERE name NOT IN (SELECT before FROM renamed)
-UNION ALL SELECT iif(is_unseen, 'can''t tell', 'added'), NULL, name
-  FROM come WHERE name NOT IN (SELECT after FROM renamed)
-"""
 """Only files have digests; what is not known, NULL, is equal to nothing and differs from nothing. A time in whole
 seconds, as older forms of tar have it, is that of any part of the second."""
 
@@ -95,7 +103,7 @@ _AS_UNPACKED: Final = (
       AND NOT EXISTS (SELECT 1 FROM members AS other WHERE side = 0 AND other.name = members.name)
       AND EXISTS (
         SELECT 1 FROM members AS other WHERE side = 0
-          AND other.name BETWEEN CAST(members.name || x'2f' AS BLOB) AND CAST(members.name || x'30' AS BLOB)
+          AND other.name >= CAST(members.name || x'2f' AS BLOB) AND other.name < CAST(members.name || x'30' AS BLOB)
       )
     """,
 )
@@ -149,8 +157,8 @@ class MemberSpool(TemporaryDatabase):
         """
         self.execute("DELETE FROM sides")
         self.execute("INSERT INTO sides (a, b, by_time) VALUES (?, ?, ?)", a, b, by_time)
-        self.execute("DROP TABLE IF EXISTS changes")
-        self.execute(_COMPARE)
+        for statement in _COMPARE:
+            self.execute(statement)
         return Counter({What(what): count for what, count in self.rows(_COUNT)})
 
     def compare_with_site(self) -> Counter[What]:

@@ -316,7 +316,7 @@ class FolderWalk:
             raise LimitExceededError(file.path, "inflated_bytes", self._limits.inflated_bytes)
         self._bytes += file.size
         digest = hashlib.new(DIGEST, usedforsecurity=False)
-        while piece := file.read(min(_PIECE, file.size - file.position)):
+        while (left := file.size - file.position) > 0 and (piece := file.read(min(left, _PIECE))):
             digest.update(piece)
             if time.monotonic() > self._deadline:
                 raise LimitExceededError(file.path, "seconds", self._limits.seconds)

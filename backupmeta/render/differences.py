@@ -17,6 +17,7 @@ from backupmeta.comparison.history import ChangedContents, FileHistory, Followed
 from backupmeta.comparison.walks import Entry, Site
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
+from backupmeta.objects import as_json
 from backupmeta.provenance import display, named
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
@@ -26,7 +27,6 @@ from backupmeta.render.formats import (
     Rendering,
     View,
     any_view,
-    as_json,
     json_list,
     pretty,
     spaced,
