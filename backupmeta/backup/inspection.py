@@ -136,9 +136,15 @@ class Inspection:
         fields: dict[str, object] = {**self.wire(show_secrets=show_secrets)}
         return fields | ({"provenance": self.provenance(show_secrets=show_secrets)} if provenance else {})
 
+    @property
+    def evidence(self) -> dict[str, object]:
+        """Where it lies, for JSON: the account, the file's path on this machine, and its path as the server saw it."""
+        places = {"account": self.account, "local_path": self.path, "server_path": self.server_path}
+        return {key: shown for name, place in places.items() for key, shown in named(name, place).items()}
+
     def provenance(self, *, show_secrets: bool = False) -> dict[str, object]:
         """Return for JSON where each value comes from, what else was said, what was kept beside, and every finding."""
-        described: dict[str, object] = {}
+        described: dict[str, object] = {"evidence": self.evidence}
         if self.state is not None:
             described["state"] = str(self.state)
         if (name := self.archive_name) is not None:
