@@ -89,9 +89,9 @@ def diff(
 @click.option("--deep", is_flag=True, help="Read all archives through: count what changed in members and tables.")
 @click.option(
     "--member",
-    metavar="PATH",
-    help="In which backups this file is, and since when; in PATH, * stands for any text, also for slashes. #3 is the "
-    "third member of the archive that is named as INSTALL.",
+    metavar="GLOB",
+    help="Tell in which backups files are, and since when: of a path, or of a pattern in which * stands for any text, "
+    "also for slashes: '*.php'. #3 is the third member of the archive that is named as INSTALL.",
 )
 @options.looking("--root")
 @options.limiting
