@@ -309,7 +309,7 @@ class Contents:
         self._spool = spool
         self.counts: Counter[What] = counts
         self.tables = tables
-        self.findings = (*findings, *spool.uncompared())
+        self.findings: tuple[Finding, ...] = (*findings, *spool.uncompared())
 
     @property
     def is_same(self) -> bool:
