@@ -167,7 +167,7 @@ class OpenArchive:
         and `LimitExceededError` for one of more than `LONGEST_STATEMENT` bytes.
         """
         wanted = table.encode("utf-8", "surrogateescape") if isinstance(table, str) else table
-        for statement, content in _cut(self.path, self._dump_content()):
+        for statement, content in cut(self.path, self._dump_content()):
             if statement.filled is not None and wanted in {None, statement.filled.name}:
                 name = statement.filled.name
                 yield TableStatement(name.decode("utf-8", "surrogateescape"), name, statement.rows, content)
@@ -288,7 +288,7 @@ def _stream(pieces: Iterator[bytes]) -> BinaryIO:
     return io.BufferedReader(_Pieces(pieces))
 
 
-def _cut(path: str, content: Iterator[bytes]) -> Iterator[tuple[Statement, bytes]]:
+def cut(path: str, content: Iterator[bytes]) -> Iterator[tuple[Statement, bytes]]:
     """Yield the statements of a dump, with their bytes. Raises `LimitExceededError`."""
     finished, held, base = list[Statement](), bytearray(), 0
     statements = Statements(finished.append)
