@@ -27,7 +27,7 @@ from backupmeta.evidence import EvidenceFile, EvidenceView, Place, identity_at, 
 from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection, extracted
 from backupmeta.extraction.needs import Needs, needed_by
 from backupmeta.provenance import Source, Witness
-from backupmeta.search import EVERYWHERE, Search
+from backupmeta.search import EVERYWHERE, Search, require_sequence
 from backupmeta.verification import Case
 
 Openable: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -217,6 +217,7 @@ class OpenArchive:
             EvidenceError: the archive can't be read.
             OutputError: the folder can't be written.
         """
+        require_sequence(names, "names", "extract(folder, [{!r}])")
         order = Order(
             folder=folder,
             selection=Selection((os.fsencode(name) for name in names), has_own=has_own),
