@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import backupmeta
 from backupmeta import Inspection, OpenArchive, Search
+from backupmeta.catalog.report import Asked
 from tests.invented import BACKUP, NAME, TIME, Account, run
-from tests.sites import honest
+from tests.sites import DUMP, honest, packed, record
 
 # A parameter with a star has to be named, one with = may be left out.
 FUNCTIONS: Final = {
@@ -42,8 +43,8 @@ OF_AN_OPEN_ARCHIVE: Final = {
     "verify": "policy= now=",
 }
 WITH_JSON: Final = {
-    "Backup", "Dump", "Event", "Extraction", "Finding", "GoneInstall", "Inspection", "Install", "Member",
-    "MemberResult", "Needs", "Response", "Table", "Verification",
+    "Backup", "Difference", "Dump", "Event", "Extraction", "Finding", "GoneInstall", "History", "Inspection", "Install",
+    "Member", "MemberResult", "Needs", "Report", "Response", "Summary", "Table", "Verification",
 }  # fmt: skip
 
 
@@ -82,7 +83,25 @@ def test_json_of_results_is_that_of_the_commands(tmp_path: Path) -> None:
         told = json.loads(run("view", BACKUP, "--root", tmp_path / "home", *options).out)
         assert response.to_json(show_secrets=bool(options)) == told
     [listed] = backupmeta.list_backups(search)
-    assert listed.to_json(provenance=True) == json.loads(run("list", account.home, "--jsonl", "--provenance").out)
+    [told] = json.loads(run("list", account.home, "--json", "--provenance").out)["data"]
+    assert listed.to_json(provenance=True) == told
+    other = account.archives / NAME.replace("06-13", "06-14")
+    dump = DUMP.replace(b"`a` int", b"`b` int")
+    other.write_bytes(packed(record(version="6.5.5"), {"index.php": None, "a.php": b"a"}, dump))
+    pair = (str(account.archives / NAME), str(other))
+    compared = json.loads(run("diff", *pair, "--deep", "--json").out)
+    assert {change["what"] for change in compared["members"]} >= {"added", "removed"}
+    assert [table["is_redefined"] for table in compared["tables"]] == [True, True]
+    assert json.loads(json.dumps(backupmeta.diff(*pair, deep=True).to_json())) == compared
+    followed = json.loads(run("history", BACKUP, "--root", tmp_path / "home", "--json").out)
+    assert json.loads(json.dumps(backupmeta.history(BACKUP, search).to_json())) == followed
+    catalog = str(tmp_path / "catalog.sqlite")
+    backupmeta.scan(catalog, search)
+    stats = json.loads(run("stats", catalog, "--now", str(TIME), "--json").out)
+    assert {"catalog": catalog, **backupmeta.stats(catalog, TIME).to_json()} == stats
+    report = json.loads(run("report", catalog, "--json").out)
+    asked = Asked(0, report["command"], catalog, 0)
+    assert {**backupmeta.report(catalog, asked).to_json(), "written": report["written"]} == report
     told = [json.loads(line) for line in run("timeline", tmp_path / "home", "--json").out.splitlines()]
     assert [event.to_json() for event in backupmeta.timeline(search)] == told
 

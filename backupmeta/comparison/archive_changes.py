@@ -5,18 +5,20 @@ content is digested within microseconds, and each time Python's lock changes han
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from backupmeta import rules
 from backupmeta.archive.dump import Table
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import OWN, label
+from backupmeta.checks.checked_backup import text_of
 from backupmeta.comparison.changes import What
 from backupmeta.comparison.walks import End, Entry, Site, Walking
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
 from backupmeta.folders import TemporaryDatabase
+from backupmeta.provenance import display, named
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, Workers, mixed_results
 
@@ -231,6 +233,11 @@ class MemberChange(_Change[Entry]):
         """By what it differs, where it is on both sides; a content that is not known is none that differs."""
         return () if self.before is None or self.after is None else differing(self.before, self.after)
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        before, after = (None if entry is None else entry.to_json() for entry in self.sides)
+        return {"what": self.what, "by": self.by, "before": before, "after": after}
+
 
 def differing(before: Entry, after: Entry) -> tuple[By, ...]:
     """Return by what two members differ: not by a content that is not known, nor by parts of a second that are not."""
@@ -269,6 +276,22 @@ class TableChange(_Change[Table]):
         )
         return tuple((Counter(old) - Counter(new)).elements()), tuple((Counter(new) - Counter(old)).elements())
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with the lines of its definition that differ."""
+        before, after = (None if table is None else table.rows for table in self.sides)
+        described: dict[str, object] = {"what": self.what, **named("name", self.either.text)}
+        described |= {"rows": {"before": before, "after": after}, "is_redefined": self.is_redefined}
+        if self.is_redefined:
+            removed, added = ([display(text_of(line)) for line in lines] for lines in self.lines)
+            described["definition"] = {"removed": removed, "added": added}
+        return described
+
+
+def counts_object(counts: Counter[What], tables: Iterable[TableChange]) -> dict[str, object]:
+    """Return for JSON how many members became what, and the ``tables`` that differ."""
+    kept = {what: counts[what] for what in What if counts[what]}
+    return {"tables": [table.to_json() for table in tables], "member_counts": kept}
+
 
 class Contents:
     """What differs in two archives.
@@ -286,7 +309,7 @@ class Contents:
         self._spool = spool
         self.counts: Counter[What] = counts
         self.tables = tables
-        self.findings = (*findings, *spool.uncompared())
+        self.findings: tuple[Finding, ...] = (*findings, *spool.uncompared())
 
     @property
     def is_same(self) -> bool:

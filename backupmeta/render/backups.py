@@ -33,7 +33,6 @@ _LEAST_TELLING: Final = (*_EVIDENCE, "archive", "path", "id", "title", "backups"
 _IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
 BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings", *_EVIDENCE)
 INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings", *_EVIDENCE)
-_GONE: Final = frozenset({rules.ARCHIVE_WITHOUT_RECORD, rules.BACKUP_ORPHANED})
 _CSV_EVIDENCE: Final = ("account", "local_path", "server_path")
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
@@ -108,7 +107,9 @@ def install_cells(install: Inspection) -> tuple[str, ...]:
 
 def _findings(row: Inspection) -> str:
     """Return the ids of the errors and warnings about a row, and of what says that a part of it is gone, each once."""
-    return " ".join(dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt or finding.rule in _GONE))
+    return " ".join(
+        dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt or finding.rule in rules.LOST)
+    )
 
 
 # --- installs that are gone -------------------------------------------------------------------------------------------
