@@ -306,6 +306,7 @@ class Folder:
         self._fd = fd
         self._identity: tuple[int, int] | None = None
         self._before = os.path.join(path, "")
+        self._server_before = join_server_path(server_path, "")
         if fd >= 0:
             _OPEN_FOLDERS.use(self)
 
@@ -419,7 +420,7 @@ class Folder:
 
     def server_child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, as the server saw it."""
-        return join_server_path(self.server_path, name)
+        return self._server_before + name
 
     def _open_child(self, name: str, flags: int) -> int:
         try:
@@ -514,10 +515,10 @@ class Place(NamedTuple):
             return folder.open_file(self.name)
 
 
-def join_server_path(folder: str, name: str) -> str:
+def join_server_path(folder: str, *names: str) -> str:
     r"""Join a path as the server wrote it: with ``\`` below a drive letter, with ``/`` elsewhere."""
     separator = "\\" if folder[1:3] in {":\\", ":"} else "/"
-    return folder + name if folder.endswith(separator) else folder + separator + name
+    return folder.removesuffix(separator) + separator + separator.join(names)
 
 
 def _open(path: str, flags: int, folder: int | None = None) -> int:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
+from backupmeta.account.filename import is_of_backup
 from backupmeta.account.home import Archive, Home, Pair, Surroundings, orphaned
 from backupmeta.archive.limits import Limits, OverAllowanceError
 from backupmeta.backup import resolve
@@ -58,7 +59,7 @@ def list_backups(
     or a folder in which there may be some. With ``findings`` it is appended to these instead, as all is that was odd on
     the way. Where the list ``is_strict`` it raises `UnreadableError`, as a root does that can't be read.
     """
-    return _with_unread("backup", lambda notes: _backups(search, notes), findings, is_strict=is_strict)
+    return _with_unread(search, "backup", lambda notes: _backups(search, notes), findings, is_strict=is_strict)
 
 
 def _backups(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
@@ -67,6 +68,7 @@ def _backups(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
 
 
 def _with_unread(
+    search: Search,
     kind: Literal["backup", "install"],
     listing: Callable[[list[Finding]], Iterator[Inspection]],
     findings: list[Finding] | None,
@@ -82,7 +84,9 @@ def _with_unread(
         unread = [finding for finding in notes if finding.is_unread]
         if unread and is_strict:
             raise UnreadableError(_path_of(unread[0]), unread[0].message)
-        yield from (Inspection(kind, None, _path_of(finding), findings=[finding]) for finding in unread)
+        for finding in unread:
+            path = _path_of(finding)
+            yield Inspection(kind, None, path, path=search.on_disk(path), findings=[finding])
         if findings is not None:
             findings.extend(notes)
         notes.clear()
@@ -123,7 +127,7 @@ def list_installs(
     search: Search = EVERYWHERE, findings: list[Finding] | None = None, *, is_strict: bool = False
 ) -> Iterator[Inspection]:
     """Yield the installs, home by home, by id. As `list_backups` otherwise."""
-    return _with_unread("install", lambda notes: _installs(search, notes), findings, is_strict=is_strict)
+    return _with_unread(search, "install", lambda notes: _installs(search, notes), findings, is_strict=is_strict)
 
 
 def _installs(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
@@ -133,7 +137,7 @@ def _installs(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
                 with told_of(home.installs[id_].source.path):
                     inspection = inspect_install(home, id_)
                 inspection.findings += [
-                    odd for odd in home.findings if odd.is_doubt and odd.is_seen_at(inspection.path)
+                    odd for odd in home.findings if odd.is_doubt and odd.is_seen_at(inspection.server_path)
                 ]
             except EvidenceError as error:
                 where = (Source(Witness.INSTALL_RECORD, error.path),)
@@ -228,7 +232,7 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
 def _at_home(inspection: Inspection, home: Home) -> Inspection:
     """Return the ``inspection``, which knows where on this machine its ``home`` is, and its own file."""
     inspection.account = home.folder.server_path
-    inspection.file = home.file_at(inspection.path) if inspection.archive is None else inspection.archive.path
+    inspection.path = home.file_at(inspection.server_path) if inspection.archive is None else inspection.archive.path
     return inspection
 
 
@@ -344,7 +348,7 @@ def without_record(record: Document | None, place: Place) -> FindingRule:
     """
     if record is not None:
         return rules.RECORD_NOT_EMBEDDED
-    return rules.RECORD_MISSING if place.is_named or place.name.startswith("app_") else rules.ARCHIVE_FOREIGN
+    return rules.RECORD_MISSING if place.is_named or is_of_backup(place.name) else rules.ARCHIVE_FOREIGN
 
 
 def unreadable(pair: Pair, error: EvidenceError) -> Finding:

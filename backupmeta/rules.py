@@ -103,13 +103,13 @@ ARCHIVE_SUFFIX_DIFFERS: Final = _whole_note(
 )
 ARCHIVE_FOREIGN: Final = _whole_note(
     "archive-foreign",
-    "a tar archive without a record, under a name of its own; not a backup",
-    "nothing, unless it should be one",
+    "no Installatron backup: a tar archive without a record, under a name of its own; it was not judged",
+    "nothing, unless it should be one: then its record was taken out",
 )
 ARCHIVE_NOT_JUDGED: Final = _whole_note(
     "archive-not-judged",
-    "a tar archive by its content alone, without a record; it was not judged",
-    "nothing, unless it should be a backup: verify it by its path then",
+    "no Installatron backup: a tar archive by its content alone, without a record; it was not judged",
+    "nothing, unless it should be one: then its record was taken out",
 )
 MEMBER_CUT: Final = _whole_error("member-cut", "the member's content breaks off", _AGAIN)
 MEMBER_NOT_COMPARED: Final = _whole_error(
@@ -334,6 +334,8 @@ ARCHIVE_WITHOUT_RECORD: Final = _account_note(
 BACKUP_ORPHANED: Final = _account_note(
     "backup-orphaned", "the install of this backup is gone", "keep it if the install may come back"
 )
+LOST: Final = frozenset({ARCHIVE_WITHOUT_RECORD, BACKUP_ORPHANED})
+"""What says that something is gone which belongs to a backup, and nothing else of the backup says it."""
 ARCHIVES_NOT_READ: Final = _account_note(
     "archives-not-read",
     "files look like archives, by their names or their beginnings, and were not read as such",

@@ -75,6 +75,10 @@ class Search:
         """The path on this machine of the root of the server whose conventional places it looks in."""
         return "/" if self.sysroot is None else os.path.abspath(self.sysroot)
 
+    def on_disk(self, server_path: str) -> str:
+        """Return the path on this machine of what the server saw at ``server_path``."""
+        return server_path if self.sysroot is None else os.path.join(self.sysroot, server_path.lstrip("/"))
+
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
         yield from self.of_user(places.homes(self.places(), self.limits, findings))
@@ -343,6 +347,9 @@ class Protected(NamedTuple):
         homes = [home for folder in folders if (home := places.folder_of_home(os.path.abspath(folder))) is not None]
         return {identity_at(path) for path in (*filter(os.path.isdir, there), *homes)} - {None}
 
+
+NOTHING_PROTECTED: Final = Protected()
+"""What is evidence wherever it lies, and nothing else."""
 
 _ADVICE: Final = "name a file in another folder"
 

@@ -5,6 +5,7 @@ Each command that takes one asks here: for what is known of it, for its files, o
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from errno import ENAMETOOLONG
 from functools import partial
@@ -92,7 +93,8 @@ def find_subject(
     findings: list[Finding] | None = None,
 ) -> Inspection:
     """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
-    called = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    matches = Matches(user, [] if findings is None else findings)
+    called = partial(subject_named, target, search, matches, allow_missing=allow_missing)
     return chosen(target, search, partial(_at_path, search, user), called)
 
 
@@ -108,47 +110,34 @@ def find_backup(
 
     What was odd on the way to it is appended to ``findings``.
     """
-    called = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    matches = Matches(user, [] if findings is None else findings)
+    called = partial(_backup_named, target, search, matches, allow_missing=allow_missing)
     return chosen(target, search, partial(_at_path, search, user), called)
 
 
-def _at_path(search: Search, user: str | None, path: str) -> Inspection:
-    inspection = _record_at(path, search) if places.is_record_file(path) else inspect_archive(path, search)
+def _at_path(search: Search, user: str | None, path: str, witness: Witness | None = None) -> Inspection:
+    """Return what is known of the file at ``path``: of a record of this ``witness``, or of a record or an archive."""
+    is_record = witness is not None or places.is_record_file(path)
+    inspection = _record_at(path, search, witness) if is_record else inspect_archive(path, search)
     check_owner(inspection, path, user, search)
     return inspection
 
 
-def subject_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
+def subject_named(target: str, search: Search, matches: "Matches", *, allow_missing: bool) -> Inspection:
     """Return what is known of the backup or, where none answers, of the install that is called ``target``.
 
     As `find_subject` otherwise.
     """
     try:
-        return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
-    except AnswerError as error:
-        try:
-            return install_named(target, search, user=user)
-        except AnswerError:
-            raise error from None
+        return _backup_named(target, search, matches, allow_missing=allow_missing)
+    except AnswerError:
+        with suppress(AnswerError):
+            return _install_named(target, search, Matches(matches.user, []))
+        raise
 
 
-def backup_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
+def _backup_named(target: str, search: Search, matches: "Matches", *, allow_missing: bool) -> Inspection:
     """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
-    matches = Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
         pairs = _pairs_named(home, target)
         matches.take(home, (inspect_with_file(home, pair, search) for pair in pairs))
@@ -165,20 +154,13 @@ def find_install(
 
     What was odd on the way to it is appended to ``findings``.
     """
-
-    def at_path(path: str) -> Inspection:
-        inspection = _record_at(path, search, Witness.INSTALL_RECORD)
-        check_owner(inspection, path, user, search)
-        return inspection
-
-    return chosen(target, search, at_path, lambda: install_named(target, search, user=user, findings=findings))
-
-
-def install_named(
-    target: str, search: Search, *, user: str | None = None, findings: list[Finding] | None = None
-) -> Inspection:
-    """Return what is known of the install with this id. As `find_install` otherwise."""
     matches = Matches(user, [] if findings is None else findings)
+    at_path = partial(_at_path, search, user, witness=Witness.INSTALL_RECORD)
+    return chosen(target, search, at_path, partial(_install_named, target, search, matches))
+
+
+def _install_named(target: str, search: Search, matches: "Matches") -> Inspection:
+    """Return what is known of the install with this id. As `find_install` otherwise."""
     for home in search.homes(matches.findings):
         matches.take(home, [inspect_install(home, target)] if target in home.installs else [])
     return matches.only(install_not_found(f"nothing here is called {target!r}"))
@@ -220,14 +202,14 @@ def _inspect_record(home: Home, id_: str | None, record: Document, file: str, se
     if record.source.witness is Witness.INSTALL_RECORD:
         where = home.folder.server_path if home.has_records else None
         installed = resolve.install(id_ or "", record, where, home.as_server, home.surroundings.backups_of(id_ or ""))
-        installed.account, installed.file = where or "", file
+        installed.account, installed.path = where or "", file
         return installed
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_with_file(home, pair, search)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
     alone = resolve.backup(witnesses, State.MISSING)
-    alone.file = file
+    alone.path = file
     return alone
 
 
@@ -418,7 +400,10 @@ def chosen(
 
 def _is_read_from(inspection: Inspection, file: str) -> bool:
     """Return whether a ``file`` is one of those that an ``inspection`` comes from. Raises `UnreadableError`."""
-    paths, status = {inspection.path, *(inspection.source(name).path for name in inspection.fields)}, status_of(file)
+    paths, status = (
+        {inspection.server_path, *(inspection.source(name).path for name in inspection.fields)},
+        status_of(file),
+    )
     theirs = (status_of(path) for path in paths)
     return status is not None and any(other is not None and os.path.samestat(other, status) for other in theirs)
 
@@ -491,9 +476,9 @@ class Matches:
         if not own:
             raise user_not_authorized(self.user or "")
         if len(own) > 1:
-            evidence = tuple(Source(Witness.FILE_SYSTEM, match.path) for match in own)
+            evidence = tuple(Source(Witness.FILE_SYSTEM, match.server_path) for match in own)
             is_of_one = len({self.home_of[id(match)] for match in own}) == 1
-            detail = few([match.path for match in own], _NAMED)
+            detail = few([match.server_path for match in own], _NAMED)
             rule = rules.SEVERAL_MATCHES if is_of_one else rules.SEVERAL_ACCOUNTS
             own[0].findings.append(Finding(rule, "", detail, evidence))
         return own[0]

@@ -12,7 +12,7 @@ from time import time
 from typing import Final, NamedTuple
 
 from backupmeta import library, rules
-from backupmeta.account.filename import begun_as, is_archive_name
+from backupmeta.account.filename import begun_as, is_archive_name, is_of_backup
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
@@ -60,6 +60,7 @@ class Case(NamedTuple):
         limits: what the archive may ask for.
         policy: what is asked for.
         now: the moment of judging, Unix seconds.
+        is_backup: whether it is to be judged as a backup, whatever it is: it is to be unpacked as such.
     """
 
     place: Place
@@ -70,6 +71,7 @@ class Case(NamedTuple):
     limits: Limits
     policy: Policy
     now: int
+    is_backup: bool = False
 
     @property
     def pair(self) -> Pair:
@@ -96,7 +98,7 @@ class Case(NamedTuple):
         """Return the verification of the archive: its ``verdict``, or else that of its ``findings``, by the policy."""
         judgements = judge(findings, self.policy)
         verdict = verdict or verdict_of(judgements, self.policy)
-        return Verification("archive", self.server_path, verdict, sha256, judgements)
+        return Verification("archive", self.server_path, verdict, sha256, judgements, self.place.path)
 
 
 class Outcome(NamedTuple):
@@ -131,7 +133,8 @@ class Household(NamedTuple):
     """An account, to be judged once its archives are verified.
 
     Attributes:
-        path: its path.
+        server_path: its path, as the server saw it.
+        path: its path on this machine.
         is_home: whether it is a home, and not just a folder of archives.
         is_whole: whether all of its archives were asked for.
         findings: what was odd about it.
@@ -139,6 +142,7 @@ class Household(NamedTuple):
         absent: its backups that have no archive here.
     """
 
+    server_path: str
     path: str
     is_home: bool
     is_whole: bool
@@ -203,7 +207,7 @@ def case_at(target: str, search: Search, policy: Policy, now: int) -> Case:
     place = archive_of(target, search)
     for item in _items(search, policy, now, (target,)):
         if isinstance(item, Case) and item.place.path == place.path:
-            return item
+            return item._replace(is_backup=True)
     raise NotAnArchiveError(target, "no archive", "give the path of an archive")
 
 
@@ -294,15 +298,15 @@ def _of_account(account: Household, kept: Iterable[KeptBackup], policy: Policy, 
         backups = sorted((*kept, *account.absent), key=attrgetter("path"))
         findings += tuple(rulebook.of_account(CheckedAccount(account.installs, backups, policy.requirements, now)))
     if findings or (account.is_home and account.is_whole):
-        yield _of_folder(account.path, findings, policy)
+        yield replace(_of_folder(account.server_path, findings, policy), path=account.path)
 
 
-def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
+def _of_folder(name: str, findings: Iterable[Finding], policy: Policy) -> Verification:
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
     judgements = judge(findings, policy)
     is_unread = any(judgement.finding.is_unread for judgement in judgements)
     verdict = Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy)
-    return Verification("account", path, verdict, None, judgements)
+    return Verification("account", name, verdict, None, judgements, name)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -344,14 +348,16 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
                 yield from _case_or_not(case, pair.archive, policy, allowance)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
-        subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
+        subject = CheckedBackup(inspection.server_path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
-        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
+        absent.append(_kept(inspection, inspection.server_path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
     is_whole, installs = home.wanted is None, None
     if home.live is not None:
         installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
-    yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
+    yield Household(
+        home.folder.server_path, home.folder.path, home.is_home, is_whole, tuple(findings), installs, tuple(absent)
+    )
 
 
 def _case_or_not(
@@ -365,7 +371,8 @@ def _case_or_not(
         order = case(archive)
     except EvidenceError as error:
         where = (Source(Witness.ARCHIVE, archive.server_path),)
-        yield _unreadable(archive.server_path, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
+        unreadable = Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)
+        yield replace(_unreadable(archive.server_path, [unreadable], policy), path=archive.folder.child(archive.name))
         return
     with suppress(EvidenceError):
         signature = archive.folder.signature(archive.name)
@@ -398,7 +405,7 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
     of_pass = (finding.in_file(case.server_path) for finding in passed.findings())
     findings = Findings.of(chain(case.pair.findings, of_pass, _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
-    if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
+    if (why := _not_to_judge(case, passed, inventory, is_whole=is_whole)) is not None:
         return Examination(_set_aside(case, why, findings), inventory)
     embedded = _embedded(inventory, case, findings)
     sha256 = passed.digests.get("sha256")
@@ -412,7 +419,8 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
-        findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
+        rule = rules.RECORD_MISSING if case.pair.record is None else rules.RECORD_NOT_EMBEDDED
+        findings.add(Finding(rule, "", "", (case.source,)))
     return Examination(Outcome(case.judged(findings, sha256), kept), inventory, subject)
 
 
@@ -430,20 +438,21 @@ def _growing(case: Case, detail: str = "by its name") -> Finding:
     return Finding(rules.ARCHIVE_GROWING, "", detail, on_disk(case.server_path))
 
 
-def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:
+def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, *, is_whole: bool) -> Finding | None:
     """Return why an archive is not judged; None where it is.
 
-    It changed while it was read; its name says that it is being written, and it is not whole; or its content alone
-    says that it is an archive, and holds no record.
+    It changed while it was read; its name says that it is being written, and it is not whole; or it is no backup: it
+    holds no record, no other speaks for it, nor does its name. Where that is an archive's, it has to be whole for that.
     """
     if passed.file.has_changed():
         return _growing(case, "it changed while it was read")
-    if begun_as(case.place.name) is not None and any(finding.is_unread for finding in findings):
+    if begun_as(case.place.name) is not None and not is_whole:
         return _growing(case)
-    is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
-    if is_asked_for or inventory.record is not None:
+    if case.is_backup or case.pair.record is not None or inventory.record is not None or is_of_backup(case.place.name):
         return None
-    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (case.source,))
+    if not is_archive_name(case.place.name):
+        return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (case.source,))
+    return Finding(rules.ARCHIVE_FOREIGN, "", "", (case.source,)) if is_whole else None
 
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
@@ -487,11 +496,11 @@ def _of_record(case: Case) -> KeptBackup | None:
 def _not_judged(case: Case, reason: Finding) -> Verification:
     """Return the verification of an archive that can't be read."""
     findings = [*case.pair.findings, reason._replace(evidence=(case.source,))]
-    return _unreadable(case.server_path, findings, case.policy)
+    return replace(_unreadable(case.server_path, findings, case.policy), path=case.place.path)
 
 
-def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:
+def _unreadable(name: str, findings: Sequence[Finding], policy: Policy) -> Verification:
     """Return the verification of something that can't be read; the reason, which comes last, can't be ignored."""
     *others, reason = findings
     judgements = (Judged(reason, reason.severity), *judge(others, policy))
-    return Verification("archive", path, Verdict.UNREADABLE, None, judgements)
+    return Verification("archive", name, Verdict.UNREADABLE, None, judgements, name)

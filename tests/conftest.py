@@ -28,6 +28,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+if hasattr(os, "register_at_fork"):  # what a worker reaches is not counted; tracing it would only take time
+    os.register_at_fork(after_in_child=lambda: sys.settrace(None))
+
 _UNTRACED: Final = {"attack", "browser", "real", "scenario"}
 """Folders of tests that count no coverage: what they reach, other tests reach as well."""
 

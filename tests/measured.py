@@ -39,7 +39,7 @@ def measured(script: str, *arguments: str, keeps_out: bool = True) -> Outcome:
     reading, writing = os.pipe()
     command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(writing), script, *arguments]
     out = subprocess.PIPE if keeps_out else subprocess.DEVNULL
-    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=60, check=True, pass_fds=[writing])
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=300, check=True, pass_fds=[writing])
     os.close(writing)
     with os.fdopen(reading) as told:
         code, peak, seconds = json.load(told)

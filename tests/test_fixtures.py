@@ -17,7 +17,6 @@ from backupmeta.checks.checked_backup import Inventory
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
 from backupmeta.library import list_backups
-from backupmeta.render.backups import origins
 from backupmeta.secrets import opened
 from backupmeta.targets import find_backup
 
@@ -86,7 +85,7 @@ def test_the_parts_of_an_archives_name(folder: Path) -> None:
     if wanted.get("error"):
         return
     found = find_backup(str(evidence(folder)))
-    assert origins(found, show_secrets=True).get("archive_name") == wanted["names"]
+    assert found.provenance(show_secrets=True).get("archive_name") == wanted["names"]
 
 
 @pytest.mark.parametrize("folder", cases("accounts"))
@@ -150,7 +149,7 @@ def test_a_whole_backup_of_an_application(folder: Path) -> None:
 @pytest.mark.parametrize("folder", cases("applications"))
 def test_nothing_is_wrong_with_a_whole_backup(folder: Path) -> None:
     [verified] = verify(Search(roots=(str(evidence(folder)),)))
-    assert (verified.path, verified.verdict) == (str(evidence(folder)), "pass")
+    assert (verified.server_path, verified.verdict) == (str(evidence(folder)), "pass")
     # a dump from before 2021 has no end of its own (FORMAT.md §5)
     told = {one.finding.id for one in verified.judged} - {"dump-end-unknown"}
     assert told == {"id-from-install", "record-holds-secrets"}

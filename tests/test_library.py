@@ -55,12 +55,14 @@ def test_the_package_offers_what_it_lists() -> None:
 
 def test_the_public_names() -> None:
     assert sorted(set(backupmeta.__all__) - {"__version__"}) == [
-        "AnswerError", "Backup", "BackupMetaError", "CheckedBackup", "Dump", "DumpState", "Event",
-        "EvidenceError", "Extraction", "Fate", "Finding", "FindingRule", "GoneInstall", "Group", "Inspection",
-        "Install", "Member", "MemberResult", "Needs", "OpenArchive", "Policy", "Query", "Response", "Search",
-        "Severity", "State", "Table", "TableStatement", "Verdict", "Verification", "diff", "export", "find",
-        "history", "inspect_archive", "list_backups", "list_gone_installs", "list_installs", "open_archive",
-        "report", "scan", "stats", "timeline", "verify", "verify_archive", "view", "view_install",
+        "AnswerError", "Backup", "BackupMetaError", "CatalogError", "CheckedBackup", "Difference", "Dump",
+        "DumpState", "Event", "EvidenceError", "Export", "Extraction", "Fate", "Finding", "FindingRule",
+        "GoneInstall", "Group", "History", "Inspection", "Install", "Limits", "Member", "MemberResult",
+        "Needs", "OpenArchive", "OutputError", "Period", "Policy", "Query", "Report", "Response", "Search",
+        "Severity", "State", "Summary", "Table", "TableStatement", "Verdict", "Verification", "diff",
+        "export", "find", "history", "inspect_archive", "list_backups", "list_gone_installs", "list_installs",
+        "open_archive", "report", "scan", "stats", "timeline", "verify", "verify_archive", "view",
+        "view_install",
     ]  # fmt: skip
     modules = {path.stem for path in Path(backupmeta.__file__).parent.iterdir()}
     assert not modules & set(backupmeta.__all__), "a module that is imported takes the name's place"
@@ -175,7 +177,7 @@ def test_a_record_of_a_home_answers_with_its_home(account: Account) -> None:
     account.whole()
     found = find_backup(str(account.backups / BACKUP))
     assert found.state is State.PAIRED
-    assert found.path == str(account.archives / NAME)
+    assert found.server_path == str(account.archives / NAME)
 
 
 def test_an_install_record_answers_as_an_install(account: Account) -> None:
@@ -263,7 +265,7 @@ def test_matches_in_several_accounts_give_the_first_and_are_an_error(account: Ac
     account.whole()
     Account(account.home.parent / "zeta").whole()
     found = find_backup(BACKUP, below(account))
-    assert found.path.startswith(str(account.home))
+    assert found.server_path.startswith(str(account.home))
     (told,) = [finding for finding in found.findings if finding.id == "several-accounts"]
     assert [source.path for source in told.evidence] == [
         str(account.home.parent / name / "application_backups" / NAME) for name in ("exampleu", "zeta")
@@ -289,7 +291,7 @@ def test_a_list_goes_home_by_home_and_in_each_by_time(account: Account) -> None:
     account.whole()
     account.backup(SECOND, backup_record(backup_time="5"))
     Account(account.home.parent / "anna").whole()
-    found = [(one.text("id"), one.path) for one in backupmeta.list_backups(below(account))]
+    found = [(one.text("id"), one.server_path) for one in backupmeta.list_backups(below(account))]
     assert [id_ for id_, _ in found] == [BACKUP, SECOND, BACKUP]
     assert "/anna/" in found[0][1]
 
@@ -334,12 +336,29 @@ def test_a_list_is_lazy_and_a_root_that_is_not_there_an_error(tmp_path: Path) ->
         next(backupmeta.list_backups(Search(sysroot=str(tmp_path / "nowhere"))))
 
 
+def test_results_have_the_servers_path_and_one_that_can_be_opened(tmp_path: Path) -> None:
+    account = Account(tmp_path / "home/exampleu")
+    account.whole()
+    broken = account.archives / NAME.replace("06-13", "06-14")
+    broken.write_bytes(b"\x1f\x8b\x08")
+    image = Search(sysroot=str(tmp_path))
+    results = [
+        *((one.server_path, one.path) for one in backupmeta.list_backups(image)),
+        *((one.server_path, one.path) for one in backupmeta.list_installs(image)),
+        *((one.server_path, one.path) for one in backupmeta.verify(image)),
+    ]
+    archives = [f"/home/exampleu/application_backups/{path.name}" for path in (account.archives / NAME, broken)]
+    install = f"/home/exampleu/.appdata/current/{INSTALL}"
+    assert sorted(server for server, _ in results) == sorted([*archives, install, *archives, "/home/exampleu"])
+    assert [path for server, path in results if Path(path) != tmp_path / server[1:] or not Path(path).exists()] == []
+
+
 def test_what_cannot_be_read_is_yielded_raised_or_appended(account: Account) -> None:
     account.whole()
     broken = account.archives / NAME.replace("06-13", "06-14")
     broken.write_bytes(b"\x1f\x8b\x08")
     listed = list(backupmeta.list_backups(below(account)))
-    assert [(one.path, one.is_unread, [finding.id for finding in one.findings]) for one in listed] == [
+    assert [(one.server_path, one.is_unread, [finding.id for finding in one.findings]) for one in listed] == [
         (str(account.archives / NAME), False, []),
         (str(broken), True, ["archive-truncated"]),
     ]
@@ -357,7 +376,7 @@ def test_an_install_that_cannot_be_read_is_yielded_or_raised(account: Account) -
     account.install(INSTALL, install_record())
     account.install("a" * 25, b"x=1\n" * 6000)
     listed = list(backupmeta.list_installs(below(account)))
-    assert sorted((Path(one.path).name, one.kind, one.is_unread) for one in listed) == [
+    assert sorted((Path(one.server_path).name, one.kind, one.is_unread) for one in listed) == [
         ("a" * 25, "install", True),
         (INSTALL, "install", False),
     ]

@@ -8,6 +8,7 @@ from backupmeta import masking
 from backupmeta.masking import MASK, is_secret
 from backupmeta.secrets import mask_location, mask_text, masked
 from tests.endless import ends
+from tests.pairs import pairs
 
 CANARY = "canary"
 
@@ -111,11 +112,13 @@ def test_values_by_their_name(name: str, text: str, expected: str) -> None:
 
 @pytest.mark.untraced  # the same lines, many times
 @pytest.mark.parametrize(
-    "part",
-    ["://a:", "://a@", "://@", "?pass", "&pass=", ";key=a", "?a=", "a@", "pas", "@ ://", "://"],
+    ("part", "begin", "end"),
+    pairs(
+        ["://a:", "://a@", "://@", "?pass", "&pass=", ";key=a", "?a=", "a@", "pas", "@ ://", "://"],
+        ["", "://", "://a", "://?"],
+        ["", "@", "://", "="],
+    ),
 )
-@pytest.mark.parametrize("begin", ["", "://", "://a", "://?"])
-@pytest.mark.parametrize("end", ["", "@", "://", "="])
 def test_a_hostile_value_takes_no_time_by_the_square(part: str, begin: str, end: str) -> None:
     def mask(size: int) -> None:
         text = begin + part * (size // len(part)) + end

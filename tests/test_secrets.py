@@ -31,7 +31,6 @@ OPENERS = {
     "backup/inspection.py",  # --show-secrets, and the public models, which close what they get
     "checks/checked_backup.py",  # what the record says is compared with what the archive has
     "comparison/changes.py",  # the entries of two lists are compared
-    "render/backups.py",  # --show-secrets
     "search.py",  # the wanted user, application and domain are compared
     "targets.py",  # owners are compared with who asks
 }

@@ -53,14 +53,14 @@ class TestWhatComesOut:
         [one] = verified(path)
         assert (one.verdict, bad(one), notes(one)) == ("pass", Counter(), {"record-holds-secrets"})
         assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert (one.kind, one.path) == ("archive", str(path))
+        assert (one.kind, one.server_path) == ("archive", str(path))
 
     def test_a_home_comes_after_its_archives_oldest_first(self, account: Account) -> None:
         changed = record(backup_time=str(TIME + DAY), backup_filename=LATER)
         account.backup(SECOND, changed)
         (account.archives / LATER).write_bytes(packed(changed))
         found = verified(account.home, now=TIME + 2 * DAY)
-        assert [one.path for one in found] == [
+        assert [one.server_path for one in found] == [
             str(account.archives / NAME),
             str(account.archives / LATER),
             str(account.home),
@@ -85,12 +85,12 @@ class TestWhatComesOut:
         account = honest(tmp_path / "home/exampleu")
         (account.archives / NAME).write_bytes(packed(record(), {"extra.txt": b"x"})[:-9])
         first, second = verify(Search(sysroot=str(tmp_path)), DEFAULT, NOW)
-        assert first.path == f"/home/exampleu/application_backups/{NAME}"
+        assert first.server_path == f"/home/exampleu/application_backups/{NAME}"
         assert {place.path for judged in first.judged for place in judged.finding.evidence} <= {
-            first.path,
+            first.server_path,
             f"/home/exampleu/.appdata/backups/{BACKUP}",
         }
-        assert second.path == "/home/exampleu"
+        assert second.server_path == "/home/exampleu"
 
     def test_size_counts_the_archives(self, account: Account, tmp_path: Path) -> None:
         account.archive("app_x_y_2024-06-13_20-55-22.tar.gz")
@@ -185,7 +185,7 @@ class TestWhatIsNotJudged:
 
     def test_it_fails_nothing_beside_what_is_judged(self, account: Account) -> None:
         (account.archives / self.CARVED).write_bytes(self.FOREIGN)
-        outcomes = {Path(one.path).name: one.verdict for one in verified(account.home)}
+        outcomes = {Path(one.server_path).name: one.verdict for one in verified(account.home)}
         assert outcomes == {NAME: "pass", self.CARVED: "not judged", account.home.name: "pass"}
 
     @pytest.mark.parametrize("content", [FOREIGN[:-20], FOREIGN + b"behind"], ids=["cut", "trailing"])
@@ -203,9 +203,41 @@ class TestWhatIsNotJudged:
         path.write_bytes(path.read_bytes()[:-200])
         assert bad(verified(account.home)[0])["archive-truncated"] == 1
 
-    def test_who_names_it_wants_it_judged(self, tmp_path: Path) -> None:
-        (tmp_path / self.CARVED).write_bytes(self.FOREIGN)
-        assert bad(verified(tmp_path / self.CARVED)[0]) == Counter({"record-missing": 1})
+    @pytest.mark.parametrize(
+        ("name", "id_"),
+        [
+            (CARVED, "archive-not-judged"),
+            ("photos.tar.gz", "archive-foreign"),
+            ("cpmove-exampleu.tar.gz", "archive-foreign"),
+            ("wp.26_44100.2024-06-13_20-55-21.tar.gz", "archive-foreign"),
+        ],
+    )
+    def test_what_is_no_backup_is_not_judged_whether_it_is_named_or_met(
+        self, tmp_path: Path, name: str, id_: str
+    ) -> None:
+        (tmp_path / name).write_bytes(self.FOREIGN)
+        for target in (tmp_path, tmp_path / name):
+            ran = run("verify", target, "--json")
+            (one,) = ran.json["targets"]
+            assert (ran.code, one["verdict"], [finding["id"] for finding in one["findings"]]) == (
+                2,
+                "not judged",
+                [id_],
+            )
+            assert one["findings"][0]["message"].startswith("no Installatron backup: ")
+
+    def test_two_alike_are_no_copies_of_a_backup(self, account: Account) -> None:
+        for name in ("cpmove-a.tar.gz", "cpmove-b.tar.gz"):
+            (account.archives / name).write_bytes(self.FOREIGN)
+        verdicts = {Path(one.server_path).name: (one.verdict, bad(one)) for one in verified(account.home)}
+        assert verdicts.pop(account.home.name)[0] == "pass"
+        assert verdicts.pop(NAME)[0] == "pass"
+        assert list(verdicts.values()) == [("not judged", Counter())] * 2
+
+    def test_one_that_is_cut_fails(self, tmp_path: Path) -> None:
+        (tmp_path / "cpmove-a.tar.gz").write_bytes(self.FOREIGN[:-20])
+        for target in (tmp_path, tmp_path / "cpmove-a.tar.gz"):
+            assert [(one.verdict, set(bad(one))) for one in verified(target)] == [("fail", {"archive-truncated"})]
 
     @pytest.mark.parametrize("name", [f"{NAME}.part", f"{NAME}.crdownload", f"{NAME}.filepart", f".{NAME}.kX3d9a"])
     def test_what_is_being_written_is_judged_once_it_is_whole(self, tmp_path: Path, name: str) -> None:
@@ -274,13 +306,6 @@ class TestRecords:
             ran = run(*command)
             assert (ran.code, ran.err.count("[record-not-embedded]")) == (2, 1)
 
-    def test_a_tar_of_another_name_is_foreign_unless_it_is_named(self, tmp_path: Path) -> None:
-        path = tmp_path / "photos.tar.gz"
-        path.write_bytes(archive(None, [("a.jpg", b"x")]))
-        first = verified(tmp_path)[0]
-        assert (first.verdict, notes(first)) == ("pass", {"archive-foreign"})
-        assert bad(verified(path)[0]) == Counter({"record-missing": 1})
-
     def test_one_record_edited(self, account: Account) -> None:
         account.backup(BACKUP, record(title="Another"))
         [one] = verified(account.archives / NAME)
@@ -311,7 +336,7 @@ class TestAccounts:
 
         monkeypatch.setattr(Home, "read", watched)
         verifications = verify(Search((str(tmp_path),)), DEFAULT, NOW)
-        assert next(verifications).path == str(tmp_path / "u00")
+        assert next(verifications).server_path == str(tmp_path / "u00")
         assert len(met) <= 4  # that one, and how far is looked ahead for what is worth another process
         assert len(list(verifications)) == 19
 
@@ -331,7 +356,7 @@ class TestAccounts:
     def test_a_missing_archive_is_the_homes(self, account: Account) -> None:
         (account.archives / NAME).unlink()
         [one] = verified(account.home)
-        assert (one.path, one.verdict, bad(one)) == (str(account.home), "fail", Counter({"archive-missing": 1}))
+        assert (one.server_path, one.verdict, bad(one)) == (str(account.home), "fail", Counter({"archive-missing": 1}))
 
     def test_a_remote_one_is_a_note_and_kept(self, account: Account) -> None:
         account.backup(BACKUP, record(backup_location="ftp://u:secret@example.com/b"))
@@ -355,7 +380,7 @@ class TestAccounts:
     def test_one_archive_of_a_home_says_nothing_of_the_home(self, account: Account) -> None:
         (account.installs / INSTALL).unlink()
         account.backup(SECOND, record(backup_filename="gone.tar.gz"))
-        assert [one.path for one in verified(account.archives / NAME)] == [str(account.archives / NAME)]
+        assert [one.server_path for one in verified(account.archives / NAME)] == [str(account.archives / NAME)]
 
     def test_the_same_archive_twice(self, account: Account) -> None:
         (account.archives / "copy.tar.gz").write_bytes((account.archives / NAME).read_bytes())
@@ -368,7 +393,7 @@ class TestAccounts:
         for name in ("a", "b"):
             honest(tmp_path / name)
         found = verified(tmp_path)
-        assert [one.path for one in found if one.sha256 is None] == [str(tmp_path / "a"), str(tmp_path / "b")]
+        assert [one.server_path for one in found if one.sha256 is None] == [str(tmp_path / "a"), str(tmp_path / "b")]
         assert {one.verdict for one in found} == {"pass"}  # no duplicates across accounts
 
 

@@ -144,6 +144,11 @@ def is_archive_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(_APPLE_DOUBLE)
 
 
+def is_of_backup(name: str) -> bool:
+    """Return whether a file of this ``name`` is meant to be a backup's archive (FORMAT.md §2)."""
+    return name.startswith("app_")
+
+
 def resembles_archive(name: str) -> bool:
     """Return whether a file of this ``name`` was an archive once, as `likeness` does; most names are told at once."""
     folded = name.lower()

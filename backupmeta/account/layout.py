@@ -26,9 +26,10 @@ from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.errors import EvidenceError, LimitExceededError, NotRegularError, UnreadableError
 from backupmeta.evidence import Counts, Folder, Signature, Signed, open_folder
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, on_disk
+from backupmeta.provenance import on_disk
+from backupmeta.record.fields import sides
 from backupmeta.record.grammar import Document
-from backupmeta.words import counted, recorded_dated
+from backupmeta.words import counted
 
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
@@ -273,8 +274,10 @@ NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
 _HOME: Final = re.compile(r"/home[0-9]*/[^/]+")
 _SHOWN: Final = 20
 """How many records are named as evidence."""
-_TOLD: Final = 3
-"""How many times are told that others say."""
+_SAID: Final = 3
+"""How many times are shown that others say."""
+_NEVER: Final = frozenset({b"", b"0"})
+"""What stands for a time that was never set."""
 
 
 def account_name(home: str) -> str | None:
@@ -295,37 +298,31 @@ def contradictions(home: str, installs: Mapping[str, Document], backups: Mapping
 
 def _of_other_homes(home: str, records: Iterable[Document]) -> Iterator[Finding]:
     """Yield each home of another account that records say their sites lie in; one on another disk is the same."""
-    own, others = account_name(home), dict[str, list[Source]]()
+    own, by_home = account_name(home), dict[str, list[Document]]()
     for record in records if own is not None else ():
-        named = _HOME.match(record.opened("path") or "")
-        if named is not None and account_name(named[0]) != own:
-            others.setdefault(named[0], []).append(record.at("path"))
-    for other, places in others.items():
-        detail = f"{other} by {counted(len(places), 'record')}"
-        yield Finding(rules.HOME_DIFFERS, home, detail, tuple(places[:_SHOWN]))
+        if (named := _HOME.match(record.opened("path") or "")) is not None:
+            by_home.setdefault(named[0], []).append(record)
+    for other, others in by_home.items():
+        if account_name(other) != own:
+            places = tuple(record.at("path") for record in others[:_SHOWN])
+            yield Finding(rules.HOME_DIFFERS, home, f"{other} by {counted(len(others), 'record')}", places)
 
 
 def _of_installing(installs: Mapping[str, Document], backups: Iterable[Document]) -> Iterator[Finding]:
     """Yield each install whose record and backups' records do not agree on when it was installed."""
     others = dict[str, list[Document]]()
     for record in backups:
-        install = installs.get(record.opened("backup-install") or "")
-        if install is not None and len({_time(install), _time(record)} - {""}) > 1:
-            others.setdefault(record.opened("backup-install") or "", []).append(record)
+        id_ = record.opened("backup-install") or ""
+        if id_ in installs and len({_time(installs[id_]), _time(record)} - _NEVER) > 1:
+            others.setdefault(id_, []).append(record)
     for id_, records in others.items():
-        detail = "; ".join(_sides(installs[id_], records))
+        times = Counter(map(_time, records)).most_common(_SAID)
+        said = [(_time(installs[id_]), "install record")]
+        said += [(time, counted(number, "backup record")) for time, number in times]
         places = tuple(record.at("time") for record in (installs[id_], *records[:_SHOWN]))
-        yield Finding(rules.INSTALL_TIME_DIFFERS, places[0].path, detail, places)
+        yield Finding(rules.INSTALL_TIME_DIFFERS, places[0].path, sides("time", said), places)
 
 
-def _time(record: Document) -> str:
-    """Return when the site of a ``record`` was installed, as it stands there; empty where that was never set."""
-    time = record.text("time")
-    return "" if time == "0" else time
-
-
-def _sides(install: Document, backups: Iterable[Document]) -> Iterator[str]:
-    """Yield who says which time."""
-    yield f"{recorded_dated(_time(install))}: install record"
-    for time, number in Counter(map(_time, backups)).most_common(_TOLD):
-        yield f"{recorded_dated(time)}: {counted(number, 'backup record')}"
+def _time(record: Document) -> bytes:
+    """Return when the site of a ``record`` was installed, as it stands there."""
+    return record.record.values.get("time", b"")

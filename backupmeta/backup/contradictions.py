@@ -4,13 +4,12 @@ Every command that compares moments does it by `TOLERANCES`; the reasons stand i
 moment". Moments are microseconds since 1970, UTC, of any size.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
 from backupmeta.archive.compression import gzip_time
 from backupmeta.archive.limits import KIB
 from backupmeta.evidence import EvidenceFile
-from backupmeta.words import cut, recorded_dated
 
 SECOND: Final = 1_000_000
 """Microseconds."""
@@ -109,28 +108,6 @@ class Making(NamedTuple):
 # --- values -----------------------------------------------------------------------------------------------------------
 
 _MOVED: Final = frozenset({"owner", "path", "backup-location", "bkloc"})
-_TIMES: Final = frozenset({"time", "time-updated", "cache-time", "backup-time"})
-_LONGEST: Final = 100
-"""How many characters of a value are told."""
-
-
-def sides(key: str, said: Iterable[tuple[bytes, str]]) -> str:
-    """Return who says what of a record's ``key``, from the values and those who say them, the believed one first.
-
-    Values are told by their beginnings, times as dates; secrets as masks, of which no two are the same value.
-
-    >>> sides("version", [(b"6.2.2", "backup record"), (b"6.4.3", "embedded record"), (b"6.4.3", "version.php")])
-    '6.2.2: backup record; 6.4.3: embedded record, version.php'
-    """
-    sides = dict[bytes, list[str]]()
-    for value, witness in said:
-        sides.setdefault(value, []).append(witness)
-    return "; ".join(f"{_in_words(key, value)}: {', '.join(witnesses)}" for value, witnesses in sides.items())
-
-
-def _in_words(key: str, value: bytes) -> str:
-    text = value.decode("utf-8", "replace")
-    return cut(recorded_dated(text) if key in _TIMES else text, _LONGEST) or "nothing"
 
 
 def is_rewritten(key: str, values: Sequence[bytes], owners: Sequence[bytes]) -> bool:

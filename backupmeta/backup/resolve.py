@@ -12,14 +12,14 @@ from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
-from backupmeta.backup.contradictions import is_rewritten, sides
+from backupmeta.backup.contradictions import is_rewritten
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, copied, derived
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness, as_text, base_name, shown_name
 from backupmeta.record import grammar
-from backupmeta.record.fields import Field, Use, problem
+from backupmeta.record.fields import Field, Use, problem, sides
 from backupmeta.record.grammar import Document, Record
 from backupmeta.record.values import Decoder
 from backupmeta.secrets import closed, is_closed, mask_value
@@ -34,14 +34,12 @@ class RecordedName(NamedTuple):
         url: the site's address.
         title: the install's title.
         time: when the backup was made, Unix seconds.
-        has_secret_title: whether a secret is in the title.
     """
 
     name: str
     url: str | None
     title: str | None
     time: int | None
-    has_secret_title: bool = False
 
 
 def backup(witnesses: Witnesses, state: State) -> Inspection:
@@ -84,7 +82,7 @@ def _resolve(
         inspection.findings[:] = Findings.of(inspection.findings)
     recorded = _recorded_name(inspection)
     _close(inspection, chosen, speaking)
-    return recorded._replace(has_secret_title=is_closed(inspection.fields.get("title")))
+    return recorded
 
 
 def _close(inspection: Inspection, program: Program, records: Sequence[Document]) -> None:
@@ -93,10 +91,10 @@ def _close(inspection: Inspection, program: Program, records: Sequence[Document]
     suspects = list(program.by_name)
     for won, record in zip(program.won, records, strict=True):
         suspects += [name for key in record.record.masked_keys for name in won.of_key.get(key, ())]
-    for name in suspects:
-        if name in fields:
-            fields[name] = closed(name, fields[name])
-    inspection.closed_names = tuple([name for name in suspects if is_closed(fields.get(name))])
+    values = [(name, closed(name, fields.get(name))) for name in suspects]
+    hidden = {name: value for name, value in values if is_closed(value)}
+    fields.update(hidden)
+    inspection.closed_names = tuple(hidden)
 
 
 class _Run:
@@ -109,7 +107,7 @@ class _Run:
         self._records = records
         self._witnesses = witnesses
         self._inspection = inspection
-        self._undecodable = dict[str, ValueError]()
+        self._undecodable: dict[str, ValueError] = {}
 
     def run(self) -> None:
         """Decode what the keys decide, at once, then take the steps that they leave open.
@@ -197,15 +195,13 @@ class _Run:
 
         It is none against the live install, which may well have moved on.
         """
-        if len(step.holders) == 1:
-            return
         field, key = step.field, step.field.key or ""
         winner, *others = self._of(step.holders)
         value = winner.record.opened[key]
-        losers = tuple([other.fact(key) for other in others if other.record.opened[key] != value])
+        losers = [other for other in others if other.record.opened[key] != value]
         if not losers:
             return
-        self._inspection.conflicts[field.name] = losers
+        self._inspection.conflicts[field.name] = tuple([loser.fact(key) for loser in losers])
         against = [other for other in others if other.source.witness is not Witness.INSTALL_RECORD]
         if field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
             self._disagree(field.name, key, winner, against)
@@ -304,9 +300,9 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
+    hides = recorded.title is not None and mask_value(recorded.title) != recorded.title  # a slug hides no password
     for rule, contradiction in filename.disagreements(parts, recorded.url, recorded.title, recorded.time, zone):
-        detail = "" if recorded.has_secret_title else contradiction  # a slug hides no password
-        findings.append(Finding(rule, "backup_filename", detail, (source,)))
+        findings.append(Finding(rule, "backup_filename", "" if hides else contradiction, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
 

@@ -93,19 +93,7 @@ def _file(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
 
 def file_of(home: str | None, install_id: str) -> str | None:
     """Return the path of an install's record in ``home``; None where the home or the install is not known."""
-    if not install_id or not home:
-        return None
-    return (_remembered_file if len(home) + len(install_id) <= _LONGEST_REMEMBERED else _file_of)(home, install_id)
-
-
-def _file_of(home: str, install_id: str) -> str:
-    path = home
-    for name in (".appdata", "current", install_id):
-        path = join_server_path(path, name)
-    return path
-
-
-_remembered_file = lru_cache(maxsize=1024)(_file_of)
+    return join_server_path(home, ".appdata", "current", install_id) if home and install_id else None
 
 
 def _record_text(witnesses: Witnesses, key: str) -> str:
@@ -139,7 +127,7 @@ _remembered_home = lru_cache(maxsize=1024)(_home_of)
 def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.numbackups is None:
         return None
-    path = join_server_path(join_server_path(witnesses.home or "", ".appdata"), "backups")
+    path = join_server_path(witnesses.home or "", ".appdata", "backups")
     return witnesses.numbackups, Source(Witness.FILE_SYSTEM, path)
 
 

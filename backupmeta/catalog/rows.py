@@ -502,7 +502,9 @@ class RowBuilder:
         inspection = library.inspect_backup(home, pair, around, self._zone)
         cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, self.shelf))
         if pair.archive is None:  # no deep scan will judge it; that a time lies ahead, a scan can't say
-            subject = CheckedBackup(inspection.path, inspection, Inventory(home.limits), DEFAULT.requirements, GREATEST)
+            subject = CheckedBackup(
+                inspection.server_path, inspection, Inventory(home.limits), DEFAULT.requirements, GREATEST
+            )
             inspection.findings += of_backup(subject, is_whole=False)
         return cells, tuple(map(finding_row, inspection.findings))
 

@@ -12,11 +12,12 @@ from typing import Final
 
 from backupmeta import rules
 from backupmeta.archive.member import label
-from backupmeta.backup.contradictions import SECOND, Making, Written, sides
+from backupmeta.backup.contradictions import SECOND, Making, Written
 from backupmeta.checks import application, completeness
 from backupmeta.checks.checked_backup import Check, CheckedBackup, Younger
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import Source, Witness, display
+from backupmeta.record.fields import sides
 from backupmeta.words import NANOSECONDS, counted, dated, seconds_in
 
 _error = partial(FindingRule, Group.WITNESSES, Severity.ERROR, is_contradiction=True)

@@ -14,14 +14,17 @@ from backupmeta.comparison.archive_changes import (
     Contents,
     compared_contents,
     compared_with_site,
+    counts_object,
 )
 from backupmeta.comparison.changes import Changes, compared
 from backupmeta.comparison.walks import Site
 from backupmeta.errors import AnswerError, UnreadableError, install_not_found
 from backupmeta.evidence import is_folder, join_server_path
 from backupmeta.findings import Finding
+from backupmeta.objects import json_object
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import find_subject, homes_around
+from backupmeta.words import recorded_moment
 from backupmeta.work.processes import few_processes
 
 CURRENT: Final = "current"
@@ -38,6 +41,16 @@ class Side(NamedTuple):
 
     name: str
     inspection: Inspection
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is odd about it, with its path."""
+        return [finding.at_path(self.inspection.server_path) for finding in self.inspection.findings]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        time = recorded_moment(self.inspection.text("backup_time"))
+        return json_object({"path": self.inspection.server_path, "kind": self.inspection.kind, "time": time})
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,15 @@ class Difference:
     def is_same(self) -> bool:
         """Whether nothing differs that was compared."""
         return not any(self.changes) and (self.contents is None or self.contents.is_same)
+
+    def to_json(self, *, members: bool = True) -> dict[str, object]:
+        """Return it for JSON, with all ``members`` that differ, which may be many, or without."""
+        sides = {"a": self.a.to_json(), "b": self.b.to_json(), "is_same": self.is_same}
+        described = {**sides, **self.changes.to_json(), "findings": [finding.to_json() for finding in self.findings]}
+        if (contents := self.contents) is None:
+            return described
+        described |= counts_object(contents.counts, contents.tables)
+        return described | ({"members": [change.to_json() for change in contents.members()]} if members else {})
 
 
 def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None, deep: bool = False) -> Difference:
@@ -92,7 +114,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
             sides.append(_current(sides[0], search, findings))
     before, after = sides
     for side in sides:
-        findings += side.inspection.findings
+        findings += side.findings
     changes = compared(before.inspection, after.inspection)
     if not deep:
         return Difference(before, after, changes, None, tuple(dict.fromkeys(findings)))
@@ -112,7 +134,7 @@ def _with_site(a: str, site: Site, search: Search, user: str | None) -> Differen
     with noting(findings):
         side = _side(a, search, user, findings)
     contents = compared_with_site(_archive(side, "name a backup that has one"), site, search.limits, few_processes(2))
-    odd = (*findings, *side.inspection.findings, *contents.findings)
+    odd = (*findings, *side.findings, *contents.findings)
     return Difference(side, site, Changes(), contents, tuple(dict.fromkeys(odd)))
 
 
@@ -129,7 +151,7 @@ def _archive(side: Side, advice: str = "compare it without --deep, or name two a
     """Return the archive of a ``side``. Raises `UnreadableError` where it has none."""
     if (place := side.inspection.archive) is None:
         raise UnreadableError(side.name, "has no archive here", advice)
-    return ComparedArchive(place, side.inspection.path)
+    return ComparedArchive(place, side.inspection.server_path)
 
 
 # --- finding what is to be compared -----------------------------------------------------------------------------------
@@ -158,7 +180,7 @@ def current(target: str, backup: Inspection, search: Search, findings: list[Find
         findings.extend(finding for finding in home.findings if finding.is_unread)
         if id_ in home.installs:
             live = library.inspect_install(home, id_)
-            if backup.path.startswith(
+            if backup.server_path.startswith(
                 join_server_path(home.folder.server_path, "")
             ):  # a copy of the home may lie somewhere else
                 return live

@@ -8,12 +8,11 @@ a calendar has.
 """
 
 import stat
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from heapq import nlargest
+from heapq import heappush, heappushpop
 from itertools import combinations
-from operator import itemgetter, methodcaller
+from operator import methodcaller
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
@@ -28,7 +27,7 @@ from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, join_server_path
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, base_name, display
+from backupmeta.provenance import Source, Witness, base_name, display, located, named
 from backupmeta.record.fields import FIELDS, Field, problem
 from backupmeta.record.grammar import Document
 from backupmeta.search import Period
@@ -106,6 +105,11 @@ class Claim(NamedTuple):
     kind: str
     time: int
     source: Source
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        time = moment(self.time).isoformat()
+        return {"datetime": time, "timestamp_desc": KINDS[self.kind].timestamp_desc, **located(self.source)}
 
 
 class File(NamedTuple):
@@ -194,9 +198,37 @@ class Event(NamedTuple):
         return self.claim.time
 
     @property
+    def instant(self) -> datetime:
+        """The same in UTC; of a time that no calendar has, the nearest one."""
+        return moment(self.time)
+
+    @property
     def source(self) -> Source:
         """The witness, and where it says so."""
         return self.claim.source
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, as Timesketch imports it."""
+        subject = self.subject
+        described: dict[str, object] = {
+            "message": display(self.message),
+            "datetime": moment(self.time).isoformat(),
+            "timestamp": nearest(self.time),
+            "timestamp_desc": KINDS[self.kind].timestamp_desc,
+            "event": self.kind,
+            **located(self.source),
+            **named("account", subject.account),
+            **named("user", subject.user),
+        }
+        described |= {key: display(value) for key, value in subject._asdict().items() if key not in described and value}
+        described |= {} if self.file is None else {"size": self.file.size}
+        described |= {"left_out": self.left_out} if self.left_out else {}
+        if self.witnesses > 1:
+            described |= {"witnesses": self.witnesses, "also": list(map(located, self.also))}
+        if self.contradicted_by:
+            claims = [claim.to_json() for claim in self.contradicted_by]
+            described |= {"tag": ["contradicted"], "contradicted_by": claims}
+        return described
 
 
 class Statement(NamedTuple):
@@ -304,39 +336,25 @@ def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
         yield Statement(Claim("compressed", written.compressed, Source(Witness.ARCHIVE, path)))
 
 
-class Members:
-    """What an archive's members state: the newest file of the archive, and each of the newest members of a period.
+def of_members(walked: Pass, path: str, most: int, period: Period) -> tuple[tuple[Statement, ...], Iterator[Statement]]:
+    """Return what the members of the archive at ``path`` state of it, and what each of the newest of a period states.
 
-    Attributes:
-        of_archive: what the newest file states of the archive, or the newest member where there is no file: folders and
-            links are often as new as their unpacking. Empty where there is no member.
-        each: what the newest members of the period state, the newest first.
+    Of the archive, its newest file states when it was written, or the newest member where there is no file: folders and
+    links are often as new as their unpacking; where there is no member, nothing does. The newest ``most`` of the period
+    come the newest first; memory is for these. Raises `EvidenceError`.
     """
-
-    _newest: "_Brief | None" = None
-    _in_period = 0
-
-    def __init__(self, walked: Pass, path: str, most: int, period: Period) -> None:
-        """Read all members of the archive at ``path``; memory is for ``most`` of them. Raises `EvidenceError`."""
-        in_period = self._read(walked, period)
-        chosen = nlargest(most, in_period, key=itemgetter(0, 1))
-        deque(in_period, maxlen=0)  # of none, `nlargest` reads none
-        newest, left_out = self._newest, max(self._in_period - most, 0)
-        stated = () if newest is None else (_of_archive(newest, path, walked.members_read, left_out),)
-        self.of_archive: tuple[Statement, ...] = stated
-        self.each: Iterator[Statement] = (
-            Statement(Claim("member", time, _of_member(path, name, offset)), display(name), file)
-            for time, offset, name, file in chosen
-        )
-
-    def _read(self, walked: Pass, period: Period) -> "Iterator[_Brief]":
-        """Yield the members of the period; note the newest of all, a file before anything else."""
-        for brief in map(_brief, walked):
-            if self._newest is None or _rank(brief) > _rank(self._newest):
-                self._newest = brief
-            if period.has(brief[0] // SECOND):
-                self._in_period += 1
-                yield brief
+    newest, in_period, chosen = None, 0, list[_Brief]()
+    for brief in map(_brief, walked):
+        newest = brief if newest is None else max(newest, brief, key=_rank)
+        if period.has(brief[0] // SECOND):
+            in_period += 1
+            (heappush if len(chosen) < most else heappushpop)(chosen, brief)
+    left_out = max(in_period - most, 0)
+    of_archive = () if newest is None else (_of_archive(newest, path, walked.members_read, left_out),)
+    return of_archive, (
+        Statement(Claim("member", time, _of_member(path, name, offset)), display(name), file)
+        for time, offset, name, file in sorted(chosen, reverse=True)
+    )
 
 
 _Brief: TypeAlias = tuple[int, int, str, File]

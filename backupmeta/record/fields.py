@@ -6,6 +6,7 @@ it. Its order is the order on the wire. The wire types, which type checkers must
 tests/api/test_fields.py holds the two tables together, field by field.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ from backupmeta.provenance import as_text
 from backupmeta.record import values
 from backupmeta.record.values import Decoder
 from backupmeta.secrets import mask_text
+from backupmeta.words import cut, recorded_dated
 
 
 class Scope(Enum):
@@ -233,6 +235,30 @@ _remembered_use = lru_cache(maxsize=4096)(_use_of)
 
 def _has_other_shape(key: str) -> bool:
     return any(key.startswith(start) and key.endswith(ends) for start, ends in _OTHER_ENDINGS.items())
+
+
+_TIMES: Final = frozenset(field.key for field in FIELDS if field.is_time)
+_LONGEST_SHOWN: Final = 100
+"""How many characters of a value are shown."""
+
+
+def sides(key: str, said: Iterable[tuple[bytes, str]]) -> str:
+    """Return who says what of a record's ``key``, from the values and those who say them, the believed one first.
+
+    Values are shown by their beginnings, times as dates; secrets as masks, of which no two are the same value.
+
+    >>> sides("version", [(b"6.2.2", "backup record"), (b"6.4.3", "embedded record"), (b"6.4.3", "version.php")])
+    '6.2.2: backup record; 6.4.3: embedded record, version.php'
+    """
+    sides = dict[bytes, list[str]]()
+    for value, witness in said:
+        sides.setdefault(value, []).append(witness)
+    return "; ".join(f"{_in_words(key, value)}: {', '.join(witnesses)}" for value, witnesses in sides.items())
+
+
+def _in_words(key: str, value: bytes) -> str:
+    text = value.decode("utf-8", "replace")
+    return cut(recorded_dated(text) if key in _TIMES else text, _LONGEST_SHOWN) or "nothing"
 
 
 def problem(error: ValueError) -> FindingRule:

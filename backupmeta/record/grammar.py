@@ -147,7 +147,9 @@ class Record:
         rows, old = content.split(b"\n"), self.clear.split(b"\n")
         if len(rows) != len(old) or b"\r" in content or b"\0" in content or not rows[-1] or not self.is_tidy:
             return None
-        changed, masks, shown = dict[str, bytes](), dict[str, bytes](), self.content.split(b"\n")
+        changed: dict[str, bytes] = {}
+        masks: dict[str, bytes] = {}
+        shown = self.content.split(b"\n")
         for place in compress(count(), map(ne, rows, old)):
             name, equals, value = rows[place].partition(b"=")
             if not equals or not old[place].startswith(name + equals):

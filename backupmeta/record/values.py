@@ -55,7 +55,7 @@ def integer(raw: bytes) -> int:
 
 def seconds(raw: bytes) -> int:
     """Return Unix seconds, as an integer on the wire: ``1718312121``."""
-    return integer(raw)
+    return int(digits(raw))
 
 
 def digits(raw: bytes) -> str:

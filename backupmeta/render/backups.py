@@ -1,45 +1,39 @@
 """Backups and installs: one as the server answers, many as a table, as the server's list, JSONL and CSV."""
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import chain, islice
 from typing import Final, TypeAlias, TypeVar
 
 from backupmeta import rules
-from backupmeta.backup.inspection import GoneInstall, Inspection, Resolved, decoded
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.errors import PAGE, SUCCESS, AnswerError
 from backupmeta.folders import TemporaryDatabase
-from backupmeta.provenance import Fact, display, located
-from backupmeta.record.fields import FIELD, FIELDS
-from backupmeta.record.grammar import Document
+from backupmeta.provenance import display
+from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import (
     Format,
     Formats,
     Trait,
     View,
-    as_json,
     compact,
     csv_line,
     json_list,
-    json_object,
     pretty,
     rows_for,
     table,
 )
-from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
-_LEAST_TELLING: Final = ("archive", "path", "id", "title", "backups", "state", "version", "findings")
+_EVIDENCE: Final = ("account", "local path")
+_LEAST_TELLING: Final = (*_EVIDENCE, "archive", "path", "id", "title", "backups", "state", "version", "findings")
 """What is left out of a table first where there is no room; a time, a user, an application and a URL never are."""
 _IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
-BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings")
-INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings")
-_GONE: Final = frozenset({rules.ARCHIVE_WITHOUT_RECORD, rules.BACKUP_ORPHANED})
+BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings", *_EVIDENCE)
+INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings", *_EVIDENCE)
+_CSV_EVIDENCE: Final = ("account", "local_path", "server_path")
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
 Row = TypeVar("Row")
@@ -87,28 +81,35 @@ def install_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
 
 
 def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], view: ListView) -> Iterator[str]:
-    """Yield a table; on a terminal its last column, the findings, takes room only where there are any."""
-    kept = rows if view.width is None else list(rows)
-    stop = -1 if isinstance(kept, list) and not any(row[-1] for row in kept) else None
-    return table(columns[:stop], (row[:stop] for row in kept), view, _LEAST_TELLING)
+    """Yield a table; on a terminal the column of findings takes room only where there are any."""
+    if view.width is None:
+        return table(columns, rows, view)
+    kept, at = list(rows), columns.index("findings")
+    if not any(row[at] for row in kept):
+        columns, kept = (*columns[:at], *columns[at + 1 :]), [(*row[:at], *row[at + 1 :]) for row in kept]
+    return table(columns, kept, view, _LEAST_TELLING)
 
 
 def backup_cells(backup: Inspection) -> tuple[str, ...]:
     """Return the cells of a backup's row, as `BACKUP_COLUMNS`."""
     time, shared = recorded_clock(backup.text("backup_time")), map(backup.text, _IN_EACH_TABLE)
-    return time, *shared, str(backup.state or ""), backup.text("backup_filename"), _findings(backup)
+    state, evidence = str(backup.state or ""), (backup.account, backup.path)
+    return time, *shared, state, backup.text("backup_filename"), _findings(backup), *evidence
 
 
 def install_cells(install: Inspection) -> tuple[str, ...]:
     """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
     created, backups = install.get("time_created"), install.get("cache_numbackups")
     time, shared = clock(created) if isinstance(created, int) else "", map(install.text, _IN_EACH_TABLE)
-    return time, *shared, "" if backups is None else str(backups), install.text("path"), _findings(install)
+    number, evidence = "" if backups is None else str(backups), (install.account, install.path)
+    return time, *shared, number, install.text("path"), _findings(install), *evidence
 
 
 def _findings(row: Inspection) -> str:
     """Return the ids of the errors and warnings about a row, and of what says that a part of it is gone, each once."""
-    return " ".join(dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt or finding.rule in _GONE))
+    return " ".join(
+        dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt or finding.rule in rules.LOST)
+    )
 
 
 # --- installs that are gone -------------------------------------------------------------------------------------------
@@ -117,7 +118,6 @@ GONE_COLUMNS: Final = ("last backup (UTC)", *_IN_EACH_TABLE, "backups", "first b
 _OF_NEWEST: Final = ("application", "version", "url", "title", "user", "path")
 _OF_ALL: Final = ("backups", "first_backup_time", "last_backup_time", "last_backup", "archive")
 GONE_MEMBERS: Final = ("id", "account", *_OF_NEWEST, *_OF_ALL)
-_GONE_TIMES: Final = frozenset({"first_backup_time", "last_backup_time"})
 
 
 def gone_table(rows: Iterable[GoneInstall], view: ListView) -> Iterator[str]:
@@ -134,34 +134,27 @@ def gone_cells(gone: GoneInstall) -> tuple[str, ...]:
 
 def gone_json(rows: Iterable[GoneInstall], view: ListView) -> Iterator[str]:
     """Yield an array of objects with `GONE_MEMBERS`; times are ISO 8601 in UTC."""
-    yield from json_list("", map(_gone_object, view.page(rows)))
+    yield from json_list("", (gone.to_json() for gone in view.page(rows)))
     yield "\n"
 
 
 def gone_jsonl(rows: Iterable[GoneInstall], view: ListView) -> Iterator[str]:
     """Yield the same objects, one a line."""
-    return (compact(_gone_object(gone)) + "\n" for gone in view.page(rows))
+    return (compact(gone.to_json()) + "\n" for gone in view.page(rows))
 
 
 def gone_csv(rows: Iterable[GoneInstall], view: ListView) -> Iterable[str]:
     """Yield CSV (RFC 4180): a column a member of the same objects."""
-    objects = map(_gone_object, view.page(rows))
+    objects = (gone.to_json() for gone in view.page(rows))
     cells = ([str(gone[name] or "") for name in GONE_MEMBERS] for gone in objects)
     return rows_for(view.width, map(csv_line, chain([GONE_MEMBERS], cells)))
-
-
-def _gone_object(gone: GoneInstall) -> dict[str, object]:
-    values: dict[str, object] = {"id": gone.id, "account": gone.account}
-    values |= {name: gone.newest.text(name) for name in _OF_NEWEST}
-    values |= {name: getattr(gone, name) for name in _OF_ALL}
-    return json_object(values, _GONE_TIMES)
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
 def csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterable[str]:
-    """Yield CSV (RFC 4180): a column a field of the answer, in the order of the wire, custom fields, and findings.
+    """Yield CSV (RFC 4180): a column a field of the answer, in the order of the wire; custom fields, findings, places.
 
     Lists of text are joined by commas, plugins and themes are JSON.
     """
@@ -169,12 +162,13 @@ def csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterable[str]:
 
 
 def _csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
-    yield csv_line([*CSV_COLUMNS, "custom", "findings"])
+    yield csv_line([*CSV_COLUMNS, "custom", "findings", *_CSV_EVIDENCE])
     for inspection in rows:
         fields = inspection.wire(show_secrets=view.show_secrets)
         custom = {name: value for name, value in fields.items() if name not in CSV_COLUMNS}
         cells = [*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _json(custom) if custom else ""]
-        yield csv_line([*cells, _findings(inspection)])
+        evidence = inspection.evidence
+        yield csv_line([*cells, _findings(inspection), *(str(evidence[name]) for name in _CSV_EVIDENCE)])
 
 
 def _csv_cell(value: Value) -> str:
@@ -201,7 +195,7 @@ def answer(result: Inspection | AnswerError, view: ListView) -> Iterator[str]:
         return
     envelope = {**_envelope(), "data": result.wire(show_secrets=view.show_secrets)}
     if view.provenance:
-        envelope["provenance"] = origins(result, show_secrets=view.show_secrets)
+        envelope["provenance"] = result.provenance(show_secrets=view.show_secrets)
     yield pretty(envelope)
 
 
@@ -236,16 +230,14 @@ def page_entry(value: Mapping[str, object]) -> str:
 
 
 def jsonl(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
-    """Yield one JSON object a line."""
-    return (compact(_object(inspection, view)) + "\n" for inspection in view.page(rows))
+    """Yield one JSON object a line: an entry of the server's list, and where its evidence lies."""
+    rows = view.page(rows)
+    return (compact({**_object(inspection, view), "evidence": inspection.evidence}) + "\n" for inspection in rows)
 
 
 def _object(inspection: Inspection, view: ListView) -> Mapping[str, object]:
     """Return one entry of a list, as the server has it, its provenance beside its fields if wanted."""
-    fields = inspection.wire(show_secrets=view.show_secrets)
-    if not view.provenance:
-        return fields
-    return {**fields, "provenance": origins(inspection, show_secrets=view.show_secrets)}
+    return inspection.to_json(provenance=view.provenance, show_secrets=view.show_secrets)
 
 
 def _envelope(error: AnswerError | None = None) -> dict[str, object]:
@@ -254,82 +246,6 @@ def _envelope(error: AnswerError | None = None) -> dict[str, object]:
         return {"result": True, "status": 200, "errcode": None, "errfield": None, "message": SUCCESS}
     answered = {"result": False, "status": error.status, "errcode": error.errcode, "errfield": None}
     return {**answered, "message": display(error.message) + "\n"}
-
-
-# --- provenance -------------------------------------------------------------------------------------------------------
-
-
-def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
-    """Return where each value comes from, what else was said, what was kept beside, and every finding."""
-    described: dict[str, object] = {}
-    if inspection.state is not None:
-        described["state"] = str(inspection.state)
-    if (name := inspection.archive_name) is not None:
-        described["archive_name"] = {
-            "host": display(name.host),
-            "title": display(name.title),
-            "local_time": name.local_time.isoformat(),
-            "utc_offset": _offset(inspection.utc_offset),
-        }
-    ids = dict[str, list[str]]()
-    for finding in inspection.findings:
-        ids.setdefault(finding.subject, []).append(finding.id)
-    described["fields"] = {
-        name: _field(resolved, ids.get(name, []), show_secrets=show_secrets)
-        for name, resolved in inspection.values.items()
-    }
-    described["extra"] = dict(
-        _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
-    )
-    described["findings"] = as_json(inspection.findings)
-    return described
-
-
-def _offset(zone: timezone | None) -> str | None:
-    return None if zone is None else datetime(2000, 1, 1, tzinfo=zone).isoformat()[-6:]
-
-
-def _field(resolved: Resolved, ids: list[str], *, show_secrets: bool) -> dict[str, object]:
-    described: dict[str, object] = {"source": located(resolved.source)}
-    if resolved.losers:
-        described["conflicts"] = [_loser(resolved.name, fact, show_secrets=show_secrets) for fact in resolved.losers]
-    if ids:
-        described["findings"] = ids
-    return described
-
-
-def _loser(name: str, fact: Fact, *, show_secrets: bool) -> dict[str, object]:
-    """Return a value that lost, decoded like the one that won where it can be."""
-    described = _raw(fact, show_secrets=show_secrets)
-    if (known := FIELD.get(name)) is not None:
-        with suppress(ValueError):
-            value = decoded(known, fact)
-            described = {"value": (opened if show_secrets else plain)(value)}
-    return {**described, "source": located(fact.source)}
-
-
-def _raw(fact: Fact, *, show_secrets: bool) -> dict[str, object]:
-    """Return a raw value: its text, and its bytes where they are not UTF-8 and no secret."""
-    raw = opened(fact.raw) if show_secrets else fact.raw
-    text = raw.decode("utf-8", "replace")
-    described: dict[str, object] = {"value": text}
-    if not is_closed(raw) and raw.decode("utf-8", "surrogateescape") != text:
-        described["base64"] = base64.b64encode(raw).decode("ascii")
-    return described
-
-
-def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[str, dict[str, object]]:
-    """Return a key and what is kept of it; bytes of a key that aren't UTF-8 as ``\\xff``, exactly in base64."""
-    exact = field.encode("utf-8", "surrogateescape")
-    key = exact.decode("utf-8", "backslashreplace")
-    shown_key = key if show_secrets else display(key)
-    described: dict[str, object] = {}
-    if shown_key == key != field:
-        described["key_base64"] = base64.b64encode(exact).decode("ascii")
-    first, *others = (document.fact(field) for document in holding)
-    facts = [first, *(other for other in others if other.raw != first.raw)]
-    kept, *losers = ({**_raw(fact, show_secrets=show_secrets), "source": located(fact.source)} for fact in facts)
-    return shown_key, {**described, **kept, **({"conflicts": losers} if losers else {})}
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

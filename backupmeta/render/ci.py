@@ -68,10 +68,10 @@ def _suite(verification: Verification) -> str:
     """Return the suite of a target."""
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-    suite = Element("testsuite", name=_xml_text(verification.path))
+    suite = Element("testsuite", name=_xml_text(verification.server_path))
     findings = verified.by_group(verification.judged)
     for group in _asked(verification, findings):
-        test = SubElement(suite, "testcase", classname=_CLASS, name=_xml_text(f"{verification.path}: {group}"))
+        test = SubElement(suite, "testcase", classname=_CLASS, name=_xml_text(f"{verification.server_path}: {group}"))
         for tag, attributes, text in _outcomes(verification, findings.get(group, [])):
             SubElement(test, tag, attributes).text = text
     counts = {"tests": "testcase", "failures": "*/failure", "errors": "*/error", "skipped": "*/skipped"}
@@ -145,7 +145,7 @@ def _annotation(verification: Verification, findings: verified.Alike) -> str:
     lines = [findings.sentence, *findings.particulars, f"advice: {findings.advice}"]
     evidence = findings.findings[0].evidence
     source = next((source for source in evidence if source.line and source.path and source.member is None), None)
-    where = {"file": verification.path} if source is None else {"file": source.path, "line": str(source.line)}
+    where = {"file": verification.server_path} if source is None else {"file": source.path, "line": str(source.line)}
     return _command(_COMMANDS[findings.severity], "\n".join(lines), **where, title=findings.id)
 
 
@@ -199,7 +199,7 @@ def _chosen(
     counts: Counter[Severity] = Counter()
     waiting = TemporaryDatabase("CREATE TABLE result (severity TEXT, rule TEXT, line TEXT)")
     for verification in verifications:
-        artifacts.setdefault(_uri(verification.path), (len(artifacts), verification.sha256))
+        artifacts.setdefault(_uri(verification.server_path), (len(artifacts), verification.sha256))
         wanted = selection.wanted | verified.blamed(verification)
         for judged, fingerprint in _numbered(verification):
             rule, severity = judged.finding.id, judged.severity
@@ -223,8 +223,7 @@ def _chosen(
 
 def _notifications(selection: verified.Selection) -> Iterator[dict[str, object]]:
     """Yield what was left out (§3.58), by severity and rule. No level is an error's: the run went well (§3.58.6)."""
-    order = list(Severity)
-    left_out = sorted(selection.left_out.items(), key=lambda item: (order.index(item[0][1]), _RULES[item[0][0]]))
+    left_out = sorted(selection.left_out.items(), key=lambda item: (item[0][1].rank, _RULES[item[0][0]]))
     for (id_, severity), number in left_out:
         yield {
             "message": _message(f"left out: {counted(number, severity)}: {FINDINGS[id_].sentence}"),
@@ -264,7 +263,7 @@ def _numbered(verification: Verification) -> Iterator[tuple[Judged, str]]:
     """
     times: Counter[str] = Counter()
     for judged in verification.judged:
-        parts = (verification.path, judged.finding.id, judged.finding.subject)
+        parts = (verification.server_path, judged.finding.id, judged.finding.subject)
         mark = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         times[mark] += 1
         yield judged, f"{mark}:{times[mark]}"
@@ -287,12 +286,12 @@ def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -
 
     Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
     """
-    places = [place for place in judged.finding.evidence if place.path] or on_disk(verification.path)
+    places = [place for place in judged.finding.evidence if place.path] or on_disk(verification.server_path)
     first, *others = (_location(place, artifacts) for place in places)
     related = [place for index, place in enumerate(others) if place not in others[:index]]
     described: dict[str, object] = {"locations": [first], **({"relatedLocations": related} if related else {})}
-    if _uri(places[0].path) != _uri(verification.path):
-        described["analysisTarget"] = _file(verification.path, artifacts)
+    if _uri(places[0].path) != _uri(verification.server_path):
+        described["analysisTarget"] = _file(verification.server_path, artifacts)
     return described
 
 

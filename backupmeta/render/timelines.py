@@ -11,7 +11,6 @@ from typing import Final
 from backupmeta.backup.contradictions import SECOND
 from backupmeta.escapes import inert
 from backupmeta.events.claims import KINDS, Claim, Event, File, moment, nearest
-from backupmeta.provenance import display, located, named
 from backupmeta.render.formats import Format, Formats, Trait, View, any_view, compact, csv_line
 from backupmeta.words import clock, cut, line, said_by, seen_at, visible
 
@@ -65,7 +64,7 @@ def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
     ``tag`` is what it shows as labels; all else is ours, flat, but for lists of witnesses.
     """
     for event in events:
-        yield compact(_described(event)) + "\n"
+        yield compact(event.to_json()) + "\n"
 
 
 def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
@@ -93,33 +92,6 @@ def as_body(events: Iterable[Event], unset: str = UNSET[0]) -> Iterator[str]:
         name = visible(f"{seen_at(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
         name = name.replace("%", "%25").replace("|", "%7C")
         yield inert("|".join(map(str, (0, name, file.inode, mode, file.uid, file.gid, file.size, *times))) + "\n")
-
-
-def _described(event: Event) -> dict[str, object]:
-    subject = event.subject
-    described: dict[str, object] = {
-        "message": display(event.message),
-        "datetime": moment(event.time).isoformat(),
-        "timestamp": nearest(event.time),
-        "timestamp_desc": KINDS[event.kind].timestamp_desc,
-        "event": event.kind,
-        **located(event.source),
-        **named("account", subject.account),
-        **named("user", subject.user),
-    }
-    described |= {key: display(value) for key, value in subject._asdict().items() if key not in described and value}
-    described |= {} if event.file is None else {"size": event.file.size}
-    described |= {"left_out": event.left_out} if event.left_out else {}
-    if event.witnesses > 1:
-        described |= {"witnesses": event.witnesses, "also": list(map(located, event.also))}
-    if event.contradicted_by:
-        described |= {"tag": ["contradicted"], "contradicted_by": list(map(_claim_object, event.contradicted_by))}
-    return described
-
-
-def _claim_object(claim: Claim) -> dict[str, object]:
-    time = moment(claim.time).isoformat()
-    return {"datetime": time, "timestamp_desc": KINDS[claim.kind].timestamp_desc, **located(claim.source)}
 
 
 def _l2t_cells(event: Event) -> Iterator[str]:

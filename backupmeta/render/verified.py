@@ -242,7 +242,7 @@ def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
 
 def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
     counts = by_severity(judged.severity for judged in verification.judged)
-    yield f"{visible(verification.path)}: {paint(verification.verdict)}{counts and f' ({counts})'}"
+    yield f"{visible(verification.server_path)}: {paint(verification.verdict)}{counts and f' ({counts})'}"
     for group, judged in by_group(verification.judged).items():
         yield f"  {group}"
         for findings in alike(judged):

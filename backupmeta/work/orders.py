@@ -176,10 +176,10 @@ def results(orders: Iterable[Order], work: Work[Order, Part], workers: Workers =
     with closing(_Line(work, workers)) as line:
         for order in orders:
             line.begin(order)
-            if len(line.tasks) >= workers.ahead:
-                yield from line.first()
+            while len(line.tasks) >= workers.ahead:
+                yield from line.advance([line.tasks[0]])
         while line.tasks:
-            yield from line.first()
+            yield from line.advance([line.tasks[0]])
 
 
 def mixed_results(orders: Sequence[Order], work: Work[Order, Part], workers: Workers) -> Iterator[tuple[Order, Part]]:
@@ -188,7 +188,7 @@ def mixed_results(orders: Sequence[Order], work: Work[Order, Part], workers: Wor
         for order in orders:
             line.begin(order)
         while line.tasks:
-            yield from line.any()
+            yield from line.advance(list(line.tasks))
 
 
 def spared(orders: Iterable[Order], workers: Workers, few: int = 1) -> tuple[Iterable[Order], Workers]:
@@ -212,23 +212,16 @@ class _Line(Generic[Order, Part]):
         self.tasks.append(task)
         self._pool.begin(task)
 
-    def first(self) -> Iterator[tuple[Order, Part]]:
-        """Yield all of the oldest task."""
-        task = self.tasks.popleft()
+    def advance(self, tasks: Sequence[Task[Order, Part]]) -> Iterator[tuple[Order, Part]]:
+        """Yield what came of these ``tasks``, once something did; of one whose worker died the rest."""
         try:
-            yield from self._all_of(task)
+            self._pool.advance(tasks)
         except LostError:
-            yield from self._after_loss(task)
-
-    def any(self) -> Iterator[tuple[Order, Part]]:
-        """Yield what came of the tasks; of one whose worker died the rest."""
-        try:
-            self._pool.advance(list(self.tasks))
-        except LostError:
-            lost = next(task for task in self.tasks if isinstance(task.error, LostError))
+            lost = next(task for task in tasks if isinstance(task.error, LostError))
             self.tasks.remove(lost)
             yield from self._after_loss(lost)
-        for task in list(self.tasks):
+            return
+        for task in tasks:
             yield from task.take()
             if task.is_done:
                 self.tasks.remove(task)

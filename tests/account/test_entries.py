@@ -214,12 +214,12 @@ def test_every_command_finds_the_same(folder: Path) -> None:
     put(folder, "f0101.gz", content=gzip.compress(b"else" * 1000))
     paths = {f"{folder}/{name}" for name in (*DOWNLOADED, "f0100.gz")}
     search, catalog = Search((str(folder),)), folder.parent / "catalog.sqlite"
-    assert {one.path for one in list_backups(search)} == paths
-    assert {one.path for one in verify(search) if one.kind == "archive"} == paths
+    assert {one.server_path for one in list_backups(search)} == paths
+    assert {one.server_path for one in verify(search) if one.kind == "archive"} == paths
     tally = scan(str(catalog), search)
     assert (tally.archives, tally.bytes) == (len(paths), len(paths) * len(BACKUP_BYTES))
     recalled = InCatalog(catalog=str(catalog))
-    assert {one.path for one in list_backups(recalled)} == paths
+    assert {one.server_path for one in list_backups(recalled)} == paths
     assert run("stats", catalog, "--json").json["archives"] == len(paths)
     assert {f"{folder}/{one['path']}" for one in run("report", catalog, "--json").json["archives"]} == paths
     told = run("timeline", folder, "--format", "jsonl").text

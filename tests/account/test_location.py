@@ -105,13 +105,13 @@ def test_the_archive_is_found_there_and_paired(sysroot: Path) -> None:
 def test_each_command_says_so(sysroot: Path) -> None:
     search, catalog = Search(sysroot=str(sysroot)), sysroot.parent / "catalog.sqlite"
     [found] = list_backups(search)
-    assert (found.state, found.path) == (State.PAIRED, f"/{KEPT}/{NAME}")
+    assert (found.state, found.server_path) == (State.PAIRED, f"/{KEPT}/{NAME}")
     assert find_backup(BACKUP, search).state is State.PAIRED
     assert find_backup(NAME, search).state is State.PAIRED
-    assert [one.path for one in verify(search)] == [f"/{KEPT}/{NAME}", f"/{HOME}"]
+    assert [one.server_path for one in verify(search)] == [f"/{KEPT}/{NAME}", f"/{HOME}"]
     scan(str(catalog), search)
     [recalled] = list_backups(InCatalog(catalog=str(catalog)))
-    assert (recalled.state, recalled.path) == (State.PAIRED, f"/{KEPT}/{NAME}")
+    assert (recalled.state, recalled.server_path) == (State.PAIRED, f"/{KEPT}/{NAME}")
     assert run("view", BACKUP, "--sysroot", sysroot).code == 0
     assert f"../../{KEPT}/{NAME}" in run("export", catalog, "--table", "files", "--to", "jsonl").text
 
@@ -182,7 +182,7 @@ def test_what_lies_there_comes_before_copies_of_it(sysroot: Path, copy: str) -> 
     search, catalog = Search(sysroot=str(sysroot)), sysroot.parent / "catalog.sqlite"
     scan(str(catalog), search)
     for answer in (search, InCatalog(catalog=str(catalog))):
-        assert sorted(one.path for one in list_backups(answer)) == sorted(expected)
+        assert sorted(one.server_path for one in list_backups(answer)) == sorted(expected)
     (sysroot / KEPT / NAME).unlink()
     assert [state for state, _, _ in states(sysroot)] == [State.PAIRED]
 

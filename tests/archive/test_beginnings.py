@@ -20,6 +20,7 @@ from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from backupmeta.evidence import EvidenceFile
 from tests.archive.peers import entry, needs_bsdtar, needs_gnu_tar, run, tar
+from tests.hostile import xz
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -32,7 +33,7 @@ COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda content: gzip.compress(content, mtime=0),
     "zstd": zstandard.ZstdCompressor().compress,
     "bzip2": bz2.compress,
-    "xz": lzma.compress,
+    "xz": xz,
 }
 GZIP: Final = COMPRESS["gzip"]
 SKIPPABLE: Final = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"  # RFC 8878 §3.1.2

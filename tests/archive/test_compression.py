@@ -26,6 +26,7 @@ from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, Limits
 from backupmeta.archive.stream import Inflated
 from backupmeta.evidence import EvidenceFile
 from tests.examples import examples
+from tests.hostile import xz
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -33,7 +34,7 @@ COMPRESS: Final[dict[Compression, Callable[[bytes], bytes]]] = {
     GZIP: lambda content: gzip.compress(content, mtime=0),
     ZSTD: zstandard.ZstdCompressor(write_checksum=True).compress,
     BZIP2: bz2.compress,
-    XZ: lzma.compress,
+    XZ: xz,
 }
 PROGRAMS: Final = {GZIP: "gzip", ZSTD: "zstd", BZIP2: "bzip2", XZ: "xz"}
 

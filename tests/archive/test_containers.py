@@ -6,7 +6,6 @@ Expected is what GNU tar, bsdtar and tarfile read in what gzip, zstd, xz and bzi
 import bz2
 import gzip
 import io
-import lzma
 import struct
 import tarfile
 import zlib
@@ -48,6 +47,7 @@ from tests.archive.peers import (
     walked,
 )
 from tests.examples import examples
+from tests.hostile import xz
 
 FIRST: Final = block("first", size=5) + padded(b"12345")
 LAST: Final = block("last", size=5) + padded(b"54321")
@@ -148,7 +148,7 @@ COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "none": bytes,
     "gzip": lambda piece: gzip.compress(piece, mtime=0),
     "zstd": zstandard.ZstdCompressor().compress,
-    "xz": lzma.compress,
+    "xz": xz,
     "bzip2": bz2.compress,
 }
 

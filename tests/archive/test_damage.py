@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.examples import examples
-from tests.hostile import END, Opened, Seen, header, member, seen
+from tests.hostile import END, Opened, Seen, header, member, seen, xz
 from tests.invented import run
 
 BODY: Final = 3000
@@ -44,7 +44,7 @@ PACK: Final[dict[str, Callable[[bytes], bytes]]] = {
     "gzip": pack_gzip,
     "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "bzip2": bz2.compress,
-    "xz": lzma.compress,
+    "xz": xz,
 }
 GZIP: Final = pack_gzip(TAR)
 

@@ -30,14 +30,14 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Pass
 from backupmeta.errors import DamagedError, LimitExceededError, NotAnArchiveError
 from tests.examples import examples
-from tests.hostile import END, MIB, Opened, Seen, member, seen
+from tests.hostile import END, MIB, Opened, Seen, member, seen, xz
 from tests.invented import run as backupmeta
 
 COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda part: gzip.compress(part, mtime=0),
     "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "bzip2": bz2.compress,
-    "xz": lzma.compress,
+    "xz": xz,
 }
 SUFFIX: Final = {"gzip": "gz", "zstd": "zst", "bzip2": "bz2", "xz": "xz", "none": ""}
 NAMES: Final = [f"m{n}" for n in range(6)]

@@ -8,7 +8,6 @@ import bz2
 import gzip
 import hashlib
 import io
-import lzma
 import os
 import subprocess
 import tarfile
@@ -47,6 +46,7 @@ from tests.archive.peers import (
     row,
 )
 from tests.examples import examples
+from tests.hostile import xz
 
 PEERS: Final[Mapping[str, Callable[[bytes], list[Row]]]] = {
     "GNU tar": lambda content: gnu_tar(content, codes=(0, 1, 2)),
@@ -447,7 +447,7 @@ COMPRESS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda part: gzip.compress(part, mtime=0),
     "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "bzip2": bz2.compress,
-    "xz": lzma.compress,
+    "xz": xz,
 }
 
 

@@ -43,7 +43,7 @@ from tests.invented import (
 )
 
 COMMAND: Final = [sys.executable, "-c", failing_calls.COMMAND]
-LIMIT: Final = 60.0
+LIMIT: Final = 120.0
 NOW: Final = ("--now", "2024-06-14")
 SECOND: Final = "app_example-org_Blog_2024-06-13_20-55-21.tar.gz"
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts and is held back by nothing")
@@ -244,6 +244,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("timeline", "{large}", "--deep", "--json"),
         ("diff", "{large}/one.tar.gz", "{large}/two.tar.gz", "--deep", "--json"),
+        ("history", "{large}/one.tar.gz", "--member", "xx*", "--json"),
         ("report", "{large}", "--format", "json"),
     ],
 )

@@ -102,6 +102,8 @@ def of_homes(homes: list[str]) -> Iterator[list[str]]:
         yield [command, *homes, "--csv"]
         yield [command, *homes]
         yield [command, *homes, "--jsonl", "--sort", "db_pass"]
+    for form in ("table", "json", "jsonl", "csv"):
+        yield ["installs", "--gone", *homes, "--format", form]
     for form in ("text", "json", "junit", "sarif", "github"):
         yield ["verify", *homes, "--format", form, "--fail-on", "note", *([] if form == "text" else ["--jobs", "1"])]
     for form in ("text", "jsonl", "l2tcsv", "bodyfile"):

@@ -34,7 +34,7 @@ from tests.invented import BACKUP, NAME, SECOND, TIME, Account, Ran, backup_reco
 COMMAND: Final = [sys.executable, "-c", "from backupmeta.cli import console; console()"]
 NOW: Final = ("--now", "2024-06-14")
 ALONE: Final = (*NOW, "--jobs", "1")
-LIMIT: Final = 60.0
+LIMIT: Final = 120.0
 
 Arguments = tuple[str, ...]
 
@@ -232,19 +232,19 @@ IGNORABLE: Final = {
     *range(0xFE00, 0xFE10),
 }
 """Of category Mn or Lo, and yet not seen; so are variation selectors and tags."""
-OBEYED: Final = {
-    chr(number)
-    for number in range(sys.maxunicode + 1)
-    if unicodedata.category(chr(number)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    or number in IGNORABLE
-    or number in range(0xE0000, 0xE1000)
-}
 COLOUR: Final = re.compile(r"\x1b\[(3[1-6]|0)m")
+
+
+def is_obeyed(char: str) -> bool:
+    """Return whether a character must not be printed."""
+    number = ord(char)
+    is_control = unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return is_control or number in IGNORABLE or 0xE0000 <= number < 0xE1000
 
 
 def obeyed(text: str, allowed: str = "\n") -> set[str]:
     """Return the characters of ``text`` that must not be printed."""
-    return (set(text) & OBEYED) - set(allowed)
+    return set(filter(is_obeyed, set(text))) - set(allowed)
 
 
 def on_terminal(*arguments: str, columns: int = 100) -> Ran:
@@ -451,7 +451,7 @@ LINE_END: Final = re.compile(r"[\r\n\x0b\x0c\x85\u2028\u2029]")
 def read_as_commands(text: str) -> list[str]:
     """Return the lines that a runner takes for commands; it may drop colours and what is not seen."""
     found = {line for one in (text, COLOUR.sub("", text)) for line in LINE_END.split(one)}
-    found |= {"".join(char for char in line if char not in OBEYED or char == "\t") for line in found if obeyed(line)}
+    found |= {"".join(char for char in line if not is_obeyed(char) or char == "\t") for line in found if obeyed(line)}
     return [line for line in found if any(reads(line) for reads in READERS.values())]
 
 

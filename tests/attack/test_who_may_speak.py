@@ -392,7 +392,7 @@ def twice(tmp_path: Path) -> Account:
 def rows(search: Search) -> list[tuple[str, str, bool]]:
     """Return of each backup the folder of its archive, its title, and whether a record claims it."""
     return sorted(
-        (Path(backup.path).parent.name, backup.text("title"), backup.state is State.PAIRED)
+        (Path(backup.server_path).parent.name, backup.text("title"), backup.state is State.PAIRED)
         for backup in list_backups(search)
     )
 
@@ -489,7 +489,9 @@ def test_two_records_of_one_name_each_have_their_own(tmp_path: Path) -> None:
     account.backup(SECOND, backup_record(backup_location="file://localhost/kept"))
     (image / "kept").mkdir()
     (image / "kept" / NAME).write_bytes(archive(backup_record()))
-    found = {(backup.text("id"), Path(backup.path).parent.name) for backup in list_backups(Search(sysroot=str(image)))}
+    found = {
+        (backup.text("id"), Path(backup.server_path).parent.name) for backup in list_backups(Search(sysroot=str(image)))
+    }
     assert found == {(BACKUP, "application_backups"), (SECOND, "kept")}
     assert "archive-claimed-twice" not in run("verify", "--sysroot", image, *NOW).text
 

@@ -24,7 +24,7 @@ OTHER: Final = 12345
 """Another user, by number."""
 COMMAND: Final = [sys.executable, "-c", "from backupmeta.cli import console; console()"]
 STRACE: Final = ["strace", "-f", "-e", "trace=openat,fsync,rename,renameat,renameat2"]
-LIMIT: Final = 30.0
+LIMIT: Final = 120.0
 NOW: Final = ("--now", "2024-06-14")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 

@@ -19,7 +19,7 @@ TEXT: Final = (
 ).split()
 INTEGER: Final = (
     "autobk-daily autobk-weekly autobk-monthly cache-numerrors cache-numwarnings cache-files cache-numbackups "
-    "cache-preview cache-tables cache-time version-autouped-attempts version-updates-available"
+    "cache-preview cache-tables version-autouped-attempts version-updates-available"
 ).split()
 LIST: Final = "exclude-files failures files notification tables".split()
 CUSTOM_OF_THE_API: Final = "login email sitetitle sitetagline limitloginattempts twofactor".split()
@@ -67,6 +67,10 @@ def digits(raw: bytes) -> Value:
     return raw.decode("ascii")
 
 
+def seconds(raw: bytes) -> Value:
+    return int(str(digits(raw)))
+
+
 def text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
@@ -111,9 +115,10 @@ def _extension_updates() -> Callable[[bytes], Value]:
 FIELDS: Final[Mapping[str, tuple[str, Callable[[bytes], Value]]]] = {
     **{key.replace("-", "_"): (key, text) for key in TEXT},
     **{key.replace("-", "_"): (key, integer) for key in INTEGER},
+    "cache_time": ("cache-time", seconds),
     **{name.replace("-", "_"): (f"list-{name}", items) for name in LIST},
     **{name: (f"cf-{name}", text) for name in CUSTOM_OF_THE_API},
-    **{name: (key, integer if key.startswith("time") else text) for key, name in RENAMED.items()},
+    **{name: (key, seconds if key.startswith("time") else text) for key, name in RENAMED.items()},
     "backup_time": ("backup-time", digits),
     "autobk": ("autobk", schedule_mode),
     "autobk_schedule": ("autobk", schedule_id),

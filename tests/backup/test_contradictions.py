@@ -7,9 +7,8 @@ from typing import Final
 import pytest
 from writers.installatron import gzip_bytes
 
-from backupmeta.backup.contradictions import TOLERANCES, Making, Written, is_rewritten, sides
+from backupmeta.backup.contradictions import TOLERANCES, Making, Written, is_rewritten
 from backupmeta.evidence import open_named
-from backupmeta.secrets import closed
 from tests.invented import TIME
 
 SECOND: Final = 1_000_000
@@ -89,25 +88,6 @@ def test_what_a_file_says_of_itself(content: bytes, compressed: int | None, mome
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
-
-
-def test_values_that_agree_stand_on_one_side() -> None:
-    said = [(b"6.2.2", "backup record"), (b"6.4.3", "embedded record"), (b"6.4.3", "version.php")]
-    assert sides("version", said) == "6.2.2: backup record; 6.4.3: embedded record, version.php"
-
-
-def test_times_are_dates_and_long_values_are_cut() -> None:
-    said = [(b"1718312121", "backup record"), (b"", "embedded record"), (b"9" * 4000, "file name")]
-    told = sides("backup-time", said)
-    assert told.startswith("2024-06-13 20:55:21 UTC: backup record; nothing: embedded record; 999")
-    assert len(told) < 200
-
-
-def test_secrets_are_masks_and_no_two_the_same_side() -> None:
-    said = [(closed("db-pass", b"CANARY-1"), "backup record"), (closed("db-pass", b"CANARY-2"), "embedded record")]
-    told = sides("db-pass", said)
-    assert "CANARY" not in told
-    assert [part.partition(": ")[2] for part in told.split("; ")] == ["backup record", "embedded record"]
 
 
 ALICE: Final = (b"alice", b"bob")

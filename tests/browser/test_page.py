@@ -79,9 +79,9 @@ class TestTables:
         findings = shown.section("findings")
         findings.get_by_label("Severity").select_option("error (2)")
         assert shown.column("findings", "Severity") == ["error", "error"]
-        assert shown.status("findings") == "1 to 2 of 2, of 278 in all"
+        assert shown.status("findings") == "1 to 2 of 2, of 277 in all"
         findings.get_by_role("button", name="Show all").click()
-        assert shown.status("findings") == "1 to 50 of 278"
+        assert shown.status("findings") == "1 to 50 of 277"
 
     def test_filters_go_together(self, shown: Opened) -> None:
         backups = shown.section("backups")
@@ -137,6 +137,11 @@ class TestLinks:
         )
         shown.page.go_back()
         assert "Corner Bakery" in shown.page.locator("section#backups tbody tr:focus").inner_text()
+
+    def test_contradictions_and_sites_that_are_gone_have_sections(self, shown: Opened) -> None:
+        assert shown.status("contradictions") == "There are none."
+        assert shown.status("gone_installs") == "There are none."
+        assert "No evidence contradicts itself, as far as it was read." in shown.section("summary").inner_text()
 
     def test_from_the_summary_to_findings_of_a_kind(self, shown: Opened) -> None:
         shown.section("summary").get_by_role("link", name="archive-missing").click()
@@ -222,6 +227,6 @@ def test_without_a_script(browser: Browser, page_of_sample: Path) -> None:
     text = page.locator("body").inner_text()
     context.close()
     assert "need JavaScript" in text
-    assert "2 errors, 2 warnings, 274 notes" in text
+    assert "2 errors, 2 warnings, 273 notes" in text
     assert "fetch the archive again" in text
     assert "Search" not in text

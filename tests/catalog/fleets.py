@@ -12,7 +12,7 @@ from benchmarks import fleets
 
 from tests.measured import COMMAND
 
-LIMIT: Final = 30
+LIMIT: Final = 120
 """After so many seconds a test gives a process up."""
 
 Process = subprocess.Popen[str]

@@ -41,7 +41,7 @@ class Disk:
         return scan(str(self.catalog), Search((str(self.root),)), deep=True)
 
     def found(self) -> set[str]:
-        return {Path(one.path).name for one in list_backups(InCatalog(catalog=str(self.catalog)))}
+        return {Path(one.server_path).name for one in list_backups(InCatalog(catalog=str(self.catalog)))}
 
     def is_as_fresh(self) -> bool:
         fresh = self.catalog.with_name("fresh.sqlite")
@@ -131,7 +131,7 @@ def test_a_record_joins_what_was_found_by_content(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.sqlite"
     scan(str(catalog), Search((str(account.home),)))
     [found] = list_backups(InCatalog(catalog=str(catalog)))
-    assert (found.get("id"), str(found.state), Path(found.path).name) == (BACKUP, "paired", "f0100")
+    assert (found.get("id"), str(found.state), Path(found.server_path).name) == (BACKUP, "paired", "f0100")
 
 
 def test_in_a_carved_folder_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,13 @@ HEAVY = {"pydantic", "rich", "magic", "zstandard", "isal"}
 
 
 def process(*arguments: str | Path, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, timeout=30, check=False, env=env)
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, timeout=120, check=False, env=env)
 
 
 def shell(script: str) -> "subprocess.CompletedProcess[bytes]":
     """Run a ``script`` in which ``B`` is the command."""
     program = f'B() {{ "{sys.executable}" -c "{COMMAND[2]}" "$@"; }}; {script}'
-    return subprocess.run(["bash", "-c", program], capture_output=True, timeout=30, check=False)
+    return subprocess.run(["bash", "-c", program], capture_output=True, timeout=120, check=False)
 
 
 @pytest.fixture

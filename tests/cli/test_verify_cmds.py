@@ -375,7 +375,7 @@ class TestOnATerminal:
         ) as process:
             children = wait_for_children(process.pid, 2)
             os.killpg(process.pid, signal.SIGINT)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=120)
         assert (process.returncode, err) == (130, b"\n")
         assert not any(is_running(child) for child in children)
 

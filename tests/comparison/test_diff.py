@@ -49,7 +49,7 @@ def test_files_need_no_roots(account: Account) -> None:
         "id",
         "version",
     ]
-    assert live(diff(other, "current")).inspection.path == str(account.installs / INSTALL)
+    assert live(diff(other, "current")).inspection.server_path == str(account.installs / INSTALL)
 
 
 def test_current_is_the_install_of_the_others_home(account: Account) -> None:
@@ -60,7 +60,7 @@ def test_current_is_the_install_of_the_others_home(account: Account) -> None:
         found = diff(str(account.home.parent / name / ".appdata/backups" / SECOND), "current")
         assert live(found).inspection.text("version") == version
     named = diff(SECOND, "current", Search([str(copy), str(account.home)]))
-    assert live(named).inspection.path == str(copy / ".appdata/current" / INSTALL)
+    assert live(named).inspection.server_path == str(copy / ".appdata/current" / INSTALL)
 
 
 def test_an_installs_id_is_the_install(account: Account) -> None:

@@ -274,7 +274,7 @@ class Site:
             for one in verify(self.search(folder), self.policy, self.now, run):
                 ids = {judged.finding.id: judged.severity for judged in one.judged}
                 text = "\n".join(judged.finding.message for judged in one.judged)
-                yield Told(self._target(one.path, folder), one.verdict, ids, text)
+                yield Told(self._target(one.server_path, folder), one.verdict, ids, text)
 
     def _target(self, path: str, folder: Path) -> str:
         if path == str(folder):

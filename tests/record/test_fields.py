@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from backupmeta.record import fields
-from backupmeta.record.fields import FIELD, FIELDS, Use, use_of
+from backupmeta.record.fields import FIELD, FIELDS, Use, sides, use_of
+from backupmeta.secrets import closed
 
 EXAMPLE = Path(__file__).parents[2] / "fixtures" / "api" / "example-response.json"
 
@@ -96,3 +97,25 @@ def test_a_value_that_can_t_be_decoded_is_a_finding(raw: bytes, finding: str) ->
     with pytest.raises(ValueError, match=r".") as caught:
         decode(raw)
     assert fields.problem(caught.value).id == finding
+
+
+# --- who says what ----------------------------------------------------------------------------------------------------
+
+
+def test_values_that_agree_stand_on_one_side() -> None:
+    said = [(b"6.2.2", "backup record"), (b"6.4.3", "embedded record"), (b"6.4.3", "version.php")]
+    assert sides("version", said) == "6.2.2: backup record; 6.4.3: embedded record, version.php"
+
+
+def test_times_are_dates_and_long_values_are_cut() -> None:
+    said = [(b"1718312121", "backup record"), (b"", "embedded record"), (b"9" * 4000, "file name")]
+    told = sides("backup-time", said)
+    assert told.startswith("2024-06-13 20:55:21 UTC: backup record; nothing: embedded record; 999")
+    assert len(told) < 200
+
+
+def test_secrets_are_masks_and_no_two_the_same_side() -> None:
+    said = [(closed("db-pass", b"CANARY-1"), "backup record"), (closed("db-pass", b"CANARY-2"), "embedded record")]
+    told = sides("db-pass", said)
+    assert "CANARY" not in told
+    assert [part.partition(": ")[2] for part in told.split("; ")] == ["backup record", "embedded record"]

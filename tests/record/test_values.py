@@ -67,6 +67,7 @@ def test_a_value(decode: Decoder, raw: bytes, expected: Value) -> None:
         (values.integer, "٣".encode()),
         (values.integer, b"9" * 5000),
         (values.digits, b""),
+        (values.seconds, b"-1"),
         (values.digits, b"-1"),
         (values.digits, b"9" * 5000),
         (values.flag, b"2"),

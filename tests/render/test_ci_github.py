@@ -118,6 +118,9 @@ def test_anything_is_commands_and_nothing_else(verifications: list[Verification]
     assert all(one.properties.keys() - {"line"} == {"file", "title"} for one in annotations)
     assert verdict.properties == {"title": "backupmeta verify"}
     titles = {
-        (one.path, found.finding.id) for one in verifications for found in one.judged if found.severity != Severity.NOTE
+        (one.server_path, found.finding.id)
+        for one in verifications
+        for found in one.judged
+        if found.severity != Severity.NOTE
     }
     assert {id_ for _, id_ in titles} <= {one.properties["title"] for one in annotations}

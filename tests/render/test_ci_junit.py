@@ -140,7 +140,7 @@ def test_an_unreadable_target_is_an_error() -> None:
 def test_what_is_not_judged_is_skipped() -> None:
     one = not_judged(judged("archive-not-judged"))
     assert outcomes(one) == {"whole": "skipped"}
-    assert (cases(one)["whole"].findtext("system-out") or "").startswith("note: a tar archive by its content alone")
+    assert (cases(one)["whole"].findtext("system-out") or "").startswith("note: no Installatron backup: a tar archive")
     assert outcomes(not_judged()) == {"whole": "skipped"}
 
 

@@ -400,7 +400,7 @@ def refusal(folder: Path, address: str, line: list[str] | None = None) -> str:
     python = line or [sys.executable, "-c", IMPATIENT]
     options = ["-o", str(folder / "catalog.sqlite"), "--cluster", address, "--progress", "none"]
     ran = subprocess.run(
-        [*python, "scan", str(folder / "home"), *options], capture_output=True, text=True, timeout=6, check=False
+        [*python, "scan", str(folder / "home"), *options], capture_output=True, text=True, timeout=LIMIT, check=False
     )
     assert (ran.returncode, ran.stdout) == (2, "")
     *usage, told = ran.stderr.splitlines()

@@ -327,9 +327,11 @@ NUMBERS: Final = (
     ),
     RecordCase(
         "numbers-negative-and-huge",
-        "A negative number and one of 30 digits are integers.",
-        record({"time": "-1", "cache-files": "123456789012345678901234567890"}),
-        {"time_created": -1, "cache_files": 123456789012345678901234567890},
+        "A negative number and one of 30 digits are integers; a time has no minus.",
+        record({"time": "-1", "cache-preview": "-1", "cache-files": "123456789012345678901234567890"}),
+        {"time_created": None, "cache_preview": -1, "cache_files": 123456789012345678901234567890},
+        {"time": "-1"},
+        ("value-undecodable",),
     ),
     RecordCase(
         "numbers-empty",
