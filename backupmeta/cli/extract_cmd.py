@@ -195,7 +195,7 @@ def needs(target: str, folder: str | None, where: Where, *, format_name: str) ->
     case = verification.case_at(target, where.search(), DEFAULT, int(time()))
     with messages.progress_bar(case.size) as bar:
         answer = needed(case, bar.watch)
-    room = None if folder is None else room_at(folder, answer)
+    room = None if folder is None else room_at(folder, answer, Protected(sysroot=where.sysroot))
     output.write_all(NEEDS[format_name].render(Restore(answer, room), View()))
     code = messages.report((judged.finding for judged in answer.verification.judged), Severity.WARNING)
     return code or int(room is not None and not room.is_fit)
