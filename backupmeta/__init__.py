@@ -19,24 +19,32 @@ if TYPE_CHECKING:
     from backupmeta.archive.dump import Dump as Dump
     from backupmeta.archive.dump import DumpState as DumpState
     from backupmeta.archive.dump import Table as Table
+    from backupmeta.archive.limits import Limits as Limits
     from backupmeta.archive.member import Member as Member
     from backupmeta.backup.inspection import GoneInstall as GoneInstall
     from backupmeta.backup.inspection import Inspection as Inspection
+    from backupmeta.catalog.queries import Export as Export
     from backupmeta.catalog.queries import Query as Query
     from backupmeta.catalog.queries import export as export
     from backupmeta.catalog.queries import find as find
+    from backupmeta.catalog.report import Report as Report
     from backupmeta.catalog.report import report as report
     from backupmeta.catalog.scanning import scan as scan
+    from backupmeta.catalog.summary import Summary as Summary
     from backupmeta.catalog.summary import stats as stats
     from backupmeta.checks.checked_backup import CheckedBackup as CheckedBackup
     from backupmeta.checks.policy import Policy as Policy
     from backupmeta.checks.policy import Verdict as Verdict
     from backupmeta.checks.policy import Verification as Verification
+    from backupmeta.comparison.diff import Difference as Difference
     from backupmeta.comparison.diff import diff as diff
+    from backupmeta.comparison.history import History as History
     from backupmeta.comparison.history import history as history
     from backupmeta.errors import AnswerError as AnswerError
     from backupmeta.errors import BackupMetaError as BackupMetaError
+    from backupmeta.errors import CatalogError as CatalogError
     from backupmeta.errors import EvidenceError as EvidenceError
+    from backupmeta.errors import OutputError as OutputError
     from backupmeta.events.claims import Event as Event
     from backupmeta.events.timeline import timeline as timeline
     from backupmeta.extraction.extract import Extraction as Extraction
@@ -55,6 +63,7 @@ if TYPE_CHECKING:
     from backupmeta.reading import TableStatement as TableStatement
     from backupmeta.reading import open_archive as open_archive
     from backupmeta.reading import verify_archive as verify_archive
+    from backupmeta.search import Period as Period
     from backupmeta.search import Search as Search
     from backupmeta.targets import view as view
     from backupmeta.targets import view_install as view_install
@@ -66,17 +75,18 @@ _NAMES: Final = {
     "account.home": ("State",),
     "api.models": ("Backup", "Install", "Response"),
     "archive.dump": ("Dump", "DumpState", "Table"),
+    "archive.limits": ("Limits",),
     "archive.member": ("Member",),
     "backup.inspection": ("GoneInstall", "Inspection"),
-    "catalog.queries": ("Query", "export", "find"),
-    "catalog.report": ("report",),
+    "catalog.queries": ("Export", "Query", "export", "find"),
+    "catalog.report": ("Report", "report"),
     "catalog.scanning": ("scan",),
-    "catalog.summary": ("stats",),
+    "catalog.summary": ("Summary", "stats"),
     "checks.checked_backup": ("CheckedBackup",),
     "checks.policy": ("Policy", "Verdict", "Verification"),
-    "comparison.diff": ("diff",),
-    "comparison.history": ("history",),
-    "errors": ("AnswerError", "BackupMetaError", "EvidenceError"),
+    "comparison.diff": ("Difference", "diff"),
+    "comparison.history": ("History", "history"),
+    "errors": ("AnswerError", "BackupMetaError", "CatalogError", "EvidenceError", "OutputError"),
     "events.claims": ("Event",),
     "events.timeline": ("timeline",),
     "extraction.extract": ("Extraction", "Fate", "MemberResult"),
@@ -84,7 +94,7 @@ _NAMES: Final = {
     "findings": ("Finding", "FindingRule", "Group", "Severity"),
     "library": ("inspect_archive", "list_backups", "list_gone_installs", "list_installs"),
     "reading": ("OpenArchive", "TableStatement", "open_archive", "verify_archive"),
-    "search": ("Search",),
+    "search": ("Period", "Search"),
     "targets": ("view", "view_install"),
     "verification": ("verify",),
 }

@@ -23,6 +23,11 @@ class Severity(StrEnum):
     NOTE = "note"
     """Worth knowing; nothing is wrong by itself."""
 
+    @property
+    def rank(self) -> int:
+        """How many severities are worse."""
+        return list(Severity).index(self)
+
 
 class Group(StrEnum):
     """What is asked of a backup; each finding answers one of these."""

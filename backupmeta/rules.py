@@ -334,6 +334,8 @@ ARCHIVE_WITHOUT_RECORD: Final = _account_note(
 BACKUP_ORPHANED: Final = _account_note(
     "backup-orphaned", "the install of this backup is gone", "keep it if the install may come back"
 )
+LOST: Final = frozenset({ARCHIVE_WITHOUT_RECORD, BACKUP_ORPHANED})
+"""What says that something is gone which belongs to a backup, and nothing else of the backup says it."""
 ARCHIVES_NOT_READ: Final = _account_note(
     "archives-not-read",
     "files look like archives, by their names or their beginnings, and were not read as such",

@@ -5,6 +5,7 @@ Each command that takes one asks here: for what is known of it, for its files, o
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from errno import ENAMETOOLONG
 from functools import partial
@@ -92,7 +93,8 @@ def find_subject(
     findings: list[Finding] | None = None,
 ) -> Inspection:
     """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
-    called = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    matches = Matches(user, [] if findings is None else findings)
+    called = partial(subject_named, target, search, matches, allow_missing=allow_missing)
     return chosen(target, search, partial(_at_path, search, user), called)
 
 
@@ -108,47 +110,34 @@ def find_backup(
 
     What was odd on the way to it is appended to ``findings``.
     """
-    called = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    matches = Matches(user, [] if findings is None else findings)
+    called = partial(_backup_named, target, search, matches, allow_missing=allow_missing)
     return chosen(target, search, partial(_at_path, search, user), called)
 
 
-def _at_path(search: Search, user: str | None, path: str) -> Inspection:
-    inspection = _record_at(path, search) if places.is_record_file(path) else inspect_archive(path, search)
+def _at_path(search: Search, user: str | None, path: str, witness: Witness | None = None) -> Inspection:
+    """Return what is known of the file at ``path``: of a record of this ``witness``, or of a record or an archive."""
+    is_record = witness is not None or places.is_record_file(path)
+    inspection = _record_at(path, search, witness) if is_record else inspect_archive(path, search)
     check_owner(inspection, path, user, search)
     return inspection
 
 
-def subject_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
+def subject_named(target: str, search: Search, matches: "Matches", *, allow_missing: bool) -> Inspection:
     """Return what is known of the backup or, where none answers, of the install that is called ``target``.
 
     As `find_subject` otherwise.
     """
     try:
-        return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
-    except AnswerError as error:
-        try:
-            return install_named(target, search, user=user)
-        except AnswerError:
-            raise error from None
+        return _backup_named(target, search, matches, allow_missing=allow_missing)
+    except AnswerError:
+        with suppress(AnswerError):
+            return _install_named(target, search, Matches(matches.user, []))
+        raise
 
 
-def backup_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
+def _backup_named(target: str, search: Search, matches: "Matches", *, allow_missing: bool) -> Inspection:
     """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
-    matches = Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
         pairs = _pairs_named(home, target)
         matches.take(home, (inspect_with_file(home, pair, search) for pair in pairs))
@@ -165,20 +154,13 @@ def find_install(
 
     What was odd on the way to it is appended to ``findings``.
     """
-
-    def at_path(path: str) -> Inspection:
-        inspection = _record_at(path, search, Witness.INSTALL_RECORD)
-        check_owner(inspection, path, user, search)
-        return inspection
-
-    return chosen(target, search, at_path, lambda: install_named(target, search, user=user, findings=findings))
-
-
-def install_named(
-    target: str, search: Search, *, user: str | None = None, findings: list[Finding] | None = None
-) -> Inspection:
-    """Return what is known of the install with this id. As `find_install` otherwise."""
     matches = Matches(user, [] if findings is None else findings)
+    at_path = partial(_at_path, search, user, witness=Witness.INSTALL_RECORD)
+    return chosen(target, search, at_path, partial(_install_named, target, search, matches))
+
+
+def _install_named(target: str, search: Search, matches: "Matches") -> Inspection:
+    """Return what is known of the install with this id. As `find_install` otherwise."""
     for home in search.homes(matches.findings):
         matches.take(home, [inspect_install(home, target)] if target in home.installs else [])
     return matches.only(install_not_found(f"nothing here is called {target!r}"))

@@ -72,8 +72,14 @@ def size(count: int) -> str:
 @lru_cache(maxsize=256)  # the members of an archive have few times
 def utc(seconds: int, microseconds: int = 0) -> str | None:
     """Return Unix seconds, and microseconds after them, as ISO 8601 in UTC; None for a time no calendar has."""
+    instant = instant_of(seconds, microseconds)
+    return None if instant is None else instant.isoformat()
+
+
+def instant_of(seconds: int, microseconds: int = 0) -> datetime | None:
+    """Return Unix seconds, and microseconds after them, as a time in UTC; None for one that no calendar has."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds).isoformat()
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
     except (OverflowError, ValueError, OSError):
         return None
 

@@ -67,7 +67,15 @@ class Theme(BaseModel):
     autoup: Literal["all", "none"] | None
 
 
-class _Answer(BaseModel):
+class _Result(BaseModel):
+    """What the server answers, and parts of it."""
+
+    def to_json(self, *, show_secrets: bool = False) -> dict[str, object]:
+        """Return it for JSON, as the server gives it."""
+        return self.model_dump(mode="json", context={"show_secrets": show_secrets})
+
+
+class _Answer(_Result):
     """What backups and installs share: custom fields, masking, and that unset fields are absent."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
@@ -188,7 +196,7 @@ class Backup(Install, _BackupFields):
 Answer = TypeVar("Answer", Backup, Install)
 
 
-class _Envelope(BaseModel):
+class _Envelope(_Result):
     """What every answer has."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")

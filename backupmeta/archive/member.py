@@ -6,6 +6,7 @@ Its name comes first: the path that it means, and where that leads when it is un
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Final, NamedTuple
 from zlib import adler32
 
@@ -14,7 +15,7 @@ from backupmeta.archive import headers
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display, named
 from backupmeta.secrets import mask_text
-from backupmeta.words import NANOSECONDS, utc_to_the_microsecond
+from backupmeta.words import NANOSECONDS, instant_of, utc_to_the_microsecond
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
@@ -302,6 +303,12 @@ class Member(NamedTuple):
     def is_at_root(self) -> bool:
         """Whether a record lies at the archive's root."""
         return plain(self.name) == RECORD
+
+    @property
+    def modified(self) -> datetime | None:
+        """When it was modified, in UTC, to the microsecond; None for a time that no calendar has."""
+        seconds, nanoseconds = divmod(self.mtime_ns, NANOSECONDS)
+        return instant_of(seconds, nanoseconds // 1000)
 
     def to_json(self) -> dict[str, object]:
         """Return it for JSON: sizes and offsets in bytes, times in UTC."""

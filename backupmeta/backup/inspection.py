@@ -16,7 +16,7 @@ from backupmeta.record.fields import CUSTOM, FIELD, Field
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
 from backupmeta.secrets import closed, is_closed, opened, plain
-from backupmeta.words import moment
+from backupmeta.words import instant_of, moment, seconds_in
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
@@ -118,6 +118,11 @@ class Inspection:
         value = self.get(name)
         return value if isinstance(value, str) else ""
 
+    def instant(self, name: str) -> datetime | None:
+        """Return the time in the field ``name``, in UTC; None where it tells none, or one that no calendar has."""
+        seconds = seconds_in(str(self.get(name)))
+        return instant_of(seconds) if isinstance(seconds, int) else None
+
     def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
         """Return the fields as they stand in the server's answer."""
         form = opened if show_secrets else plain
@@ -131,9 +136,15 @@ class Inspection:
         fields: dict[str, object] = {**self.wire(show_secrets=show_secrets)}
         return fields | ({"provenance": self.provenance(show_secrets=show_secrets)} if provenance else {})
 
+    @property
+    def evidence(self) -> dict[str, object]:
+        """Where it lies, for JSON: the account, the file's path on this machine, and its path as the server saw it."""
+        places = {"account": self.account, "local_path": self.path, "server_path": self.server_path}
+        return {key: shown for name, place in places.items() for key, shown in named(name, place).items()}
+
     def provenance(self, *, show_secrets: bool = False) -> dict[str, object]:
         """Return for JSON where each value comes from, what else was said, what was kept beside, and every finding."""
-        described: dict[str, object] = {}
+        described: dict[str, object] = {"evidence": self.evidence}
         if self.state is not None:
             described["state"] = str(self.state)
         if (name := self.archive_name) is not None:

@@ -6,7 +6,7 @@ bytes that are not UTF-8. Secrets are masked: a catalog holds none.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from time import time
 from typing import Final, NamedTuple, TypeVar
@@ -17,6 +17,7 @@ from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import Summary, summary
 from backupmeta.checks.rulebook import FINDINGS, is_contradiction
 from backupmeta.findings import Finding, Severity
+from backupmeta.objects import as_json, json_object
 from backupmeta.provenance import Source, place_in
 from backupmeta.record import values
 
@@ -28,8 +29,15 @@ Row = TypeVar("Row")
 _EXACT: Final = {"path_bytes": "path", "archive_bytes": "archive"}
 """The columns with exact bytes, and those with the text of the same paths."""
 _LISTS: Final = frozenset({"plugins", "themes"})
-_SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST_REMEMBERED: Final = 16_384  # characters
+_TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
+"""The attributes that are times."""
+
+_COUNTED: Final = (
+    "accounts installs gone_installs backups orphans archives bytes digested verdicts duplicates oldest newest "
+    "severities contradictions".split()
+)
+"""The attributes of a summary that JSON has, in its order."""
 
 
 # --- what it tells ----------------------------------------------------------------------------------------------------
@@ -272,6 +280,28 @@ class Report:
         """The accounts' paths, by number."""
         return {account.number: account.path for account in self.accounts}
 
+    def json_members(self) -> Iterator[tuple[str, object]]:
+        """Yield the members of its JSON: lists are iterators, whose objects are made while they are taken."""
+        values = {member.name: getattr(self, member.name) for member in fields(self) if member.name != "summary"}
+        lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
+        lists["contradictions"] = self.contradictions
+        yield "summary", json_object(_counted(self.summary), _TIMES)
+        yield from json_object({key: value for key, value in values.items() if key not in lists}, _TIMES).items()
+        yield from ((key, (as_json(row, _TIMES) for row in rows)) for key, rows in lists.items())
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return {key: list(value) if isinstance(value, Iterator) else value for key, value in self.json_members()}
+
+
+def _counted(counts: Summary) -> dict[str, object]:
+    values = {key: getattr(counts, key) for key in _COUNTED}
+    copies = counts.duplicates
+    spare = {"copies": 0, "bytes": 0} if copies is None else {"copies": copies.copies, "bytes": copies.wasted_bytes}
+    values |= {"orphans": counts.orphans.backups, "duplicates": spare}
+    values |= {key: values[key] and values[key].time for key in ("oldest", "newest")}
+    return {**values, "kinds": [finding.to_json() for finding in counts.findings]}
+
 
 # --- reading it -------------------------------------------------------------------------------------------------------
 
@@ -394,7 +424,7 @@ def _rows(catalog: Catalog, select: str, kind: Callable[..., Row]) -> Iterator[R
 
 
 def _worst_first(finding: ReportedFinding) -> tuple[int, str]:
-    return _SEVERITIES.index(finding.severity), finding.id
+    return Severity(finding.severity).rank, finding.id
 
 
 def _extensions(listed: str | None) -> tuple[Extension, ...]:

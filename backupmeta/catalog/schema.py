@@ -121,7 +121,8 @@ BACKUP_CELLS: Final = (
 )
 """What resolving a backup tells, as its row has it."""
 
-SPAN: Final = (
+_SPAN: Final = (
+    _required("account", Type.INTEGER, "The account that it lies in."),
     _required("since", Type.INTEGER, "The scan that met it first."),
     Column("until", Type.INTEGER, "The scan that no longer met it so; null where it is so still."),
     _required("began", Type.TEXT, "How it came: new, changed, moved, returned."),
@@ -177,8 +178,7 @@ FILES: Final = Table(
     "An archive or a record.",
     (
         Column("file", Type.KEY, "Its number."),
-        _required("account", Type.INTEGER, "The account that it lies in."),
-        *SPAN,
+        *_SPAN,
         _required("path", Type.TEXT, "Its path below the account's."),
         Column("path_bytes", Type.BYTES, "The path's exact bytes, where they are not UTF-8."),
         _required("kind", Type.TEXT, "archive, backup record or install record."),
@@ -200,8 +200,7 @@ INSTALLS: Final = Table(
     "A live install.",
     (
         Column("install", Type.KEY, "Its number."),
-        _required("account", Type.INTEGER, "The account that it lies in."),
-        *SPAN,
+        *_SPAN,
         _required("record_file", Type.INTEGER, "Its record."),
         *INSTALL_CELLS,
     ),
@@ -213,8 +212,7 @@ BACKUPS: Final = Table(
     "A backup: its record, its archive, or both.",
     (
         Column("backup", Type.KEY, "Its number."),
-        _required("account", Type.INTEGER, "The account that it lies in."),
-        *SPAN,
+        *_SPAN,
         Column("record_file", Type.INTEGER, "Its record; null where there is none."),
         Column("archive_file", Type.INTEGER, "Its archive; null where there is none."),
         *BACKUP_CELLS,

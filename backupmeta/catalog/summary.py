@@ -17,6 +17,7 @@ from backupmeta.checks.applications import Order, order
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS, is_contradiction
 from backupmeta.findings import Finding, Severity
+from backupmeta.objects import json_object
 
 MOST: Final = 1_000
 """How many applications, versions and months are listed at most."""
@@ -37,9 +38,24 @@ _LATER: Final = "in the future"
 _STATUSES: Final = dict.fromkeys(("present", "vanished", "unreadable"), 0)
 _STATES: Final = dict.fromkeys(map(str, State), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
-_SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
 """How many characters of a name are kept; a hostile record may have a million."""
+
+AMOUNTS: Final = ("backups", "archives", "bytes")
+PARTED: Final = {
+    "applications": ("application",),
+    "versions": ("application", "version"),
+    "ages": ("age",),
+    "months": ("month",),
+}
+"""How backups are parted: the attributes of a summary, and what the backups of a part have in common."""
+
+KEYS: Final = {"now": "as_of", "largest": "largest_accounts", "months": "growth"}
+"""The members of JSON that are not called as the attributes of a summary."""
+
+_NOT_SHOWN: Final = frozenset({"digested", "verdicts"})
+_TIMES: Final = frozenset({"now", "time", "began", "ended"})
+"""The attributes that are Unix seconds."""
 
 
 class Part(NamedTuple):
@@ -56,6 +72,10 @@ class Part(NamedTuple):
     backups: int
     archives: int
     bytes: int
+
+    def to_json(self, names: tuple[str, ...] = ()) -> dict[str, object]:
+        """Return it for JSON; ``names`` are what `names` are called."""
+        return {**dict(zip(names, self.names, strict=True)), **dict(zip(AMOUNTS, self[1:], strict=True))}
 
 
 class AccountSize(NamedTuple):
@@ -111,6 +131,11 @@ class FindingCount(NamedTuple):
     def advice(self) -> str:
         """What to do about it; empty where this version does not know it."""
         return FINDINGS[self.id].advice if self.id in FINDINGS else ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with what it says."""
+        words = {"sentence": self.sentence, "advice": self.advice}
+        return {"id": self.id, "severity": self.severity, **words, "times": self.times}
 
 
 class Summary(NamedTuple):
@@ -170,9 +195,24 @@ class Summary(NamedTuple):
         """The same of those that say that evidence contradicts itself."""
         return _by_severity([finding for finding in self.findings if is_contradiction(finding.id)])
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON: times are in UTC, what is not known is null."""
+        values = {key: value for key, value in self._asdict().items() if key not in _NOT_SHOWN}
+        values["scans"] = list(map(_scan_object, self.scans))
+        values["orphans"] = self.orphans.to_json()
+        for key, names in PARTED.items():
+            values[key] = [part.to_json(names) for part in values[key]]
+        return {KEYS.get(key, key): value for key, value in json_object(values, _TIMES).items()}
+
+
+def _scan_object(scan: Scan) -> dict[str, object]:
+    described = json_object(scan, _TIMES)
+    del described["version"]
+    return {**described, "is_whole": scan.is_whole}
+
 
 def _by_severity(findings: Sequence[FindingCount]) -> Mapping[str, int]:
-    return {word: sum(finding.times for finding in findings if finding.severity == word) for word in _SEVERITIES}
+    return {word: sum(finding.times for finding in findings if finding.severity == word) for word in Severity}
 
 
 def stats(path: str, now: int | None = None, findings: list[Finding] | None = None) -> Summary:
@@ -273,4 +313,4 @@ def _ages(connection: sqlite3.Connection, now: int) -> Iterable[Part]:
 
 
 def _worst_first(finding: FindingCount) -> tuple[int, int, str]:
-    return _SEVERITIES.index(finding.severity), -finding.times, finding.id
+    return Severity(finding.severity).rank, -finding.times, finding.id

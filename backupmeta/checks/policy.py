@@ -243,7 +243,7 @@ class Policy:
 
     def fails(self, severity: Severity) -> bool:
         """Return whether a finding of this ``severity`` makes a verdict "fail"."""
-        return _SEVERITIES.index(severity) <= _SEVERITIES.index(self.fail_on)
+        return severity.rank <= self.fail_on.rank
 
     def with_options(
         self, *, select: Iterable[str] = (), ignore: Iterable[str] = (), fail_on: Severity | None = None
@@ -485,10 +485,12 @@ class Verification:
     def to_json(self) -> dict[str, object]:
         """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
         found = [judged.to_json() for judged in self.judged]
-        return {**named("path", self.server_path), "verdict": self.verdict, "sha256": self.sha256, "findings": found}
+        places = named("path", self.server_path)
+        if self.path not in {"", self.server_path}:
+            places |= named("local_path", self.path)
+        return {**places, "verdict": self.verdict, "sha256": self.sha256, "findings": found}
 
 
-_SEVERITIES: Final = list(Severity)
 _ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
 
 
@@ -500,7 +502,7 @@ def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
         sorted(
             kept,
             key=lambda judgement: (
-                _SEVERITIES.index(judgement.severity),
+                judgement.severity.rank,
                 _ORDER.get(judgement.finding.id, len(_ORDER)),
             ),
         )

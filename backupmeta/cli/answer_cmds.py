@@ -86,7 +86,7 @@ def _subject(
     messages.write_age(where.catalog)
     name = target.rpartition("/")[2]
     search = remembered.named(where.catalog, name, where.zone, user)
-    return targets.subject_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
+    return targets.subject_named(name, search, targets.Matches(user, findings), allow_missing=allow_missing)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------

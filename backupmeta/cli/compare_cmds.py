@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import chain
 
 import click
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
@@ -88,9 +89,9 @@ def diff(
 @click.option("--deep", is_flag=True, help="Read all archives through: count what changed in members and tables.")
 @click.option(
     "--member",
-    metavar="PATH",
-    help="In which backups this file is, and since when; in PATH, * stands for any text, also for slashes. #3 is the "
-    "third member of the archive that is named as INSTALL.",
+    metavar="GLOB",
+    help="Tell in which backups files are, and since when: of a path, or of a pattern in which * stands for any text, "
+    "also for slashes: '*.php'. #3 is the third member of the archive that is named as INSTALL.",
 )
 @options.looking("--root")
 @options.limiting
@@ -226,7 +227,7 @@ def timeline(
         view = TimelineView(target.width, unset or UNSET[0])
         for part in bar.making_way(TIMELINES[format_name].render(_counted(events, tally), view)):
             write(part)
-    for line in _lines(tally, where.name):
+    for line in chain(_lines(tally, where.name), _losses(findings)):
         messages.write_line(line)
     criteria = Criteria(user, period=period)
     is_unmet = criteria.are_given and not tally["events"]
@@ -248,6 +249,12 @@ def _counted(events: Iterable[Event], tally: Counter[str]) -> Iterator[Event]:
         tally["contradicted"] += bool(event.contradicted_by)
         tally["left_out"] += event.left_out
         yield event
+
+
+def _losses(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield what is gone, as no event tells it; how often, for there may be as many as there are backups."""
+    for rule, times in Counter(finding.rule for finding in findings if finding.rule in rules.LOST).items():
+        yield f"{rule.severity}: {rule.sentence}: {counted(times, 'time')} [{rule.id}]"
 
 
 def _lines(tally: Counter[str], where: str) -> Iterator[str]:

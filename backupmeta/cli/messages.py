@@ -91,10 +91,9 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
 
     Return 2 where something could not be read, else 0.
     """
-    order = list(Severity)
     code = 0
     for finding in findings:
-        if finding.hides_records or order.index(finding.severity) <= order.index(least):
+        if finding.hides_records or finding.severity.rank <= least.rank:
             from backupmeta.render.formats import finding_line
 
             write_line(finding_line(finding))

@@ -5,18 +5,20 @@ content is digested within microseconds, and each time Python's lock changes han
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from backupmeta import rules
 from backupmeta.archive.dump import Table
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import OWN, label
+from backupmeta.checks.checked_backup import text_of
 from backupmeta.comparison.changes import What
 from backupmeta.comparison.walks import End, Entry, Site, Walking
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
 from backupmeta.folders import TemporaryDatabase
+from backupmeta.provenance import display, named
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, Workers, mixed_results
 
@@ -31,8 +33,6 @@ _TABLES: Final = (
     "CREATE TABLE sides (a INTEGER, b INTEGER, by_time INTEGER)",
     "CREATE VIEW a AS SELECT * FROM members WHERE side = (SELECT a FROM sides)",
     "CREATE VIEW b AS SELECT * FROM members WHERE side = (SELECT b FROM sides)",
-    "CREATE VIEW unseen_a AS SELECT * FROM unseen WHERE side = (SELECT a FROM sides)",
-    "CREATE VIEW unseen_b AS SELECT * FROM unseen WHERE side = (SELECT b FROM sides)",
 )
 """From ``start`` on, up to ``stop``, names of a side were not seen; to the end of all names for NULL."""
 
@@ -42,36 +42,46 @@ INSERT OR REPLACE INTO members (side, name, kind, size, mode, mtime_ns, link, di
 _BY_NAME: Final = """
 SELECT side, name, kind, size, mode, mtime_ns, link, digest FROM members ORDER BY name, side
 """
-_COMPARE: Final = """
-CREATE TABLE changes AS
-WITH gone AS (
-  SELECT name, size, digest,
-    (SELECT stop IS NULL OR name < stop FROM unseen_b WHERE start <= name ORDER BY start DESC LIMIT 1) AS is_unseen
-  FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.name = a.name)
-), come AS (
-  SELECT name, size, digest,
-    (SELECT stop IS NULL OR name < stop FROM unseen_a WHERE start <= name ORDER BY start DESC LIMIT 1) AS is_unseen
-  FROM b WHERE NOT EXISTS (SELECT 1 FROM a WHERE a.name = b.name)
-), old AS (
-  SELECT name, digest, row_number() OVER (PARTITION BY digest ORDER BY name) AS place
-  FROM gone WHERE size > 0 AND is_unseen IS NOT TRUE
-), new AS (
-  SELECT name, digest, row_number() OVER (PARTITION BY digest ORDER BY name) AS place
-  FROM come WHERE size > 0 AND is_unseen IS NOT TRUE
-), renamed AS (
-  SELECT old.name AS before, new.name AS after FROM old JOIN new USING (digest, place)
+_COMPARE: Final = (
+    "DROP TABLE IF EXISTS alone",
+    """
+    CREATE TABLE alone AS
+    WITH unpaired AS (
+      SELECT side = a AS is_gone, name, size, digest, (
+        SELECT stop IS NULL OR members.name < stop FROM unseen
+        WHERE unseen.side = iif(members.side = a, b, a) AND start <= members.name ORDER BY start DESC LIMIT 1
+      ) AS is_unseen
+      FROM sides JOIN members ON side IN (a, b)
+      WHERE NOT EXISTS (
+        SELECT 1 FROM members AS other WHERE other.side = iif(members.side = a, b, a) AND other.name = members.name
+      )
+    ), movable AS (
+      SELECT is_gone, name, is_unseen, iif(size > 0 AND is_unseen IS NOT TRUE, digest, NULL) AS digest FROM unpaired
+    )
+    SELECT *, row_number() OVER (PARTITION BY is_gone, digest ORDER BY name) AS place FROM movable
+    """,
+    "CREATE INDEX contents ON alone (digest, place, is_gone)",
+    "DROP TABLE IF EXISTS renamed",
+    """
+    CREATE TABLE renamed AS
+    SELECT old.name AS before, new.name AS after FROM alone AS old JOIN alone AS new USING (digest, place)
+    WHERE old.is_gone AND new.is_gone = 0
+    """,
+    "DROP TABLE IF EXISTS changes",
+    """
+    CREATE TABLE changes AS
+    SELECT 'changed' AS what, name AS before, name AS after FROM a JOIN b USING (name)
+    WHERE (a.kind, a.size, a.mode, a.link) <> (b.kind, b.size, b.mode, b.link) OR a.digest <> b.digest
+       OR (a.mtime_ns <> b.mtime_ns AND (SELECT by_time FROM sides)
+           AND (a.mtime_ns / 1000000000 <> b.mtime_ns / 1000000000
+                OR (a.mtime_ns % 1000000000 <> 0 AND b.mtime_ns % 1000000000 <> 0)))
+    UNION ALL SELECT 'renamed', before, after FROM renamed
+    UNION ALL SELECT iif(is_unseen, 'can''t tell', 'removed'), name, NULL
+      FROM alone WHERE is_gone AND name NOT IN (SELECT before FROM renamed)
+    UNION ALL SELECT iif(is_unseen, 'can''t tell', 'added'), NULL, name
+      FROM alone WHERE NOT is_gone AND name NOT IN (SELECT after FROM renamed)
+    """,
 )
-SELECT 'changed' AS what, name AS before, name AS after FROM a JOIN b USING (name)
-WHERE (a.kind, a.size, a.mode, a.link) <> (b.kind, b.size, b.mode, b.link) OR a.digest <> b.digest
-   OR (a.mtime_ns <> b.mtime_ns AND (SELECT by_time FROM sides)
-       AND (a.mtime_ns / 1000000000 <> b.mtime_ns / 1000000000
-            OR (a.mtime_ns % 1000000000 <> 0 AND b.mtime_ns % 1000000000 <> 0)))
-UNION ALL SELECT 'renamed', before, after FROM renamed
-UNION ALL SELECT iif(is_unseen, 'can''t tell', 'removed'), name, NULL
-  FROM gone WHERE name NOT IN (SELECT before FROM renamed)
-UNION ALL SELECT iif(is_unseen, 'can''t tell', 'added'), NULL, name
-  FROM come WHERE name NOT IN (SELECT after FROM renamed)
-"""
 """Only files have digests; what is not known, NULL, is equal to nothing and differs from nothing. A time in whole
 seconds, as older forms of tar have it, is that of any part of the second."""
 
@@ -95,7 +105,7 @@ _AS_UNPACKED: Final = (
       AND NOT EXISTS (SELECT 1 FROM members AS other WHERE side = 0 AND other.name = members.name)
       AND EXISTS (
         SELECT 1 FROM members AS other WHERE side = 0
-          AND other.name BETWEEN CAST(members.name || x'2f' AS BLOB) AND CAST(members.name || x'30' AS BLOB)
+          AND other.name >= CAST(members.name || x'2f' AS BLOB) AND other.name < CAST(members.name || x'30' AS BLOB)
       )
     """,
 )
@@ -149,8 +159,8 @@ class MemberSpool(TemporaryDatabase):
         """
         self.execute("DELETE FROM sides")
         self.execute("INSERT INTO sides (a, b, by_time) VALUES (?, ?, ?)", a, b, by_time)
-        self.execute("DROP TABLE IF EXISTS changes")
-        self.execute(_COMPARE)
+        for statement in _COMPARE:
+            self.execute(statement)
         return Counter({What(what): count for what, count in self.rows(_COUNT)})
 
     def compare_with_site(self) -> Counter[What]:
@@ -223,6 +233,11 @@ class MemberChange(_Change[Entry]):
         """By what it differs, where it is on both sides; a content that is not known is none that differs."""
         return () if self.before is None or self.after is None else differing(self.before, self.after)
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        before, after = (None if entry is None else entry.to_json() for entry in self.sides)
+        return {"what": self.what, "by": self.by, "before": before, "after": after}
+
 
 def differing(before: Entry, after: Entry) -> tuple[By, ...]:
     """Return by what two members differ: not by a content that is not known, nor by parts of a second that are not."""
@@ -261,6 +276,22 @@ class TableChange(_Change[Table]):
         )
         return tuple((Counter(old) - Counter(new)).elements()), tuple((Counter(new) - Counter(old)).elements())
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with the lines of its definition that differ."""
+        before, after = (None if table is None else table.rows for table in self.sides)
+        described: dict[str, object] = {"what": self.what, **named("name", self.either.text)}
+        described |= {"rows": {"before": before, "after": after}, "is_redefined": self.is_redefined}
+        if self.is_redefined:
+            removed, added = ([display(text_of(line)) for line in lines] for lines in self.lines)
+            described["definition"] = {"removed": removed, "added": added}
+        return described
+
+
+def counts_object(counts: Counter[What], tables: Iterable[TableChange]) -> dict[str, object]:
+    """Return for JSON how many members became what, and the ``tables`` that differ."""
+    kept = {what: counts[what] for what in What if counts[what]}
+    return {"tables": [table.to_json() for table in tables], "member_counts": kept}
+
 
 class Contents:
     """What differs in two archives.
@@ -278,7 +309,7 @@ class Contents:
         self._spool = spool
         self.counts: Counter[What] = counts
         self.tables = tables
-        self.findings = (*findings, *spool.uncompared())
+        self.findings: tuple[Finding, ...] = (*findings, *spool.uncompared())
 
     @property
     def is_same(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import order
 from backupmeta.masking import is_secret
+from backupmeta.objects import as_json, json_object
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.fields import FIELD, Scope
 from backupmeta.record.values import Extension, Value
@@ -78,6 +79,14 @@ class FieldChange(NamedTuple):
     is_extra: bool = False
     is_secret: bool = False
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON: a value that nobody tells is left out."""
+        sides = {"before": self.before, "after": self.after}
+        values = {key: value for key, value in sides.items() if getattr(self.sources, key) is not None}
+        shown: dict[str, object] = {"is_secret": True} if self.is_secret else {**values}
+        described = {"what": self.what, "name": self.name, "is_extra": self.is_extra, **shown}
+        return json_object({**described, "sources": self.sources})
+
 
 class ListChange(NamedTuple):
     """A list, and the entries that only one side has, in their order there; userinfo of URIs is masked."""
@@ -111,6 +120,11 @@ class Changes(NamedTuple):
     fields: tuple[FieldChange, ...] = ()
     extensions: tuple[ExtensionsChange, ...] = ()
     lists: tuple[ListChange, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        fields = [change.to_json() for change in self.fields]
+        return {"fields": fields, "lists": as_json(self.lists), "extensions": as_json(self.extensions)}
 
 
 def compared(a: Inspection, b: Inspection, *, as_installs: bool = False) -> Changes:

@@ -14,14 +14,17 @@ from backupmeta.comparison.archive_changes import (
     Contents,
     compared_contents,
     compared_with_site,
+    counts_object,
 )
 from backupmeta.comparison.changes import Changes, compared
 from backupmeta.comparison.walks import Site
 from backupmeta.errors import AnswerError, UnreadableError, install_not_found
 from backupmeta.evidence import is_folder, join_server_path
 from backupmeta.findings import Finding
+from backupmeta.objects import json_object
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import find_subject, homes_around
+from backupmeta.words import recorded_moment
 from backupmeta.work.processes import few_processes
 
 CURRENT: Final = "current"
@@ -38,6 +41,11 @@ class Side(NamedTuple):
 
     name: str
     inspection: Inspection
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        time = recorded_moment(self.inspection.text("backup_time"))
+        return json_object({"path": self.inspection.server_path, "kind": self.inspection.kind, "time": time})
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,15 @@ class Difference:
     def is_same(self) -> bool:
         """Whether nothing differs that was compared."""
         return not any(self.changes) and (self.contents is None or self.contents.is_same)
+
+    def to_json(self, *, members: bool = True) -> dict[str, object]:
+        """Return it for JSON, with all ``members`` that differ, which may be many, or without."""
+        sides = {"a": self.a.to_json(), "b": self.b.to_json(), "is_same": self.is_same}
+        described = {**sides, **self.changes.to_json(), "findings": [finding.to_json() for finding in self.findings]}
+        if (contents := self.contents) is None:
+            return described
+        described |= counts_object(contents.counts, contents.tables)
+        return described | ({"members": [change.to_json() for change in contents.members()]} if members else {})
 
 
 def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None, deep: bool = False) -> Difference:

@@ -19,16 +19,18 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import WITH_CONTENT
 from backupmeta.archive.reader import NUMBERED, find
 from backupmeta.backup.inspection import Inspection
-from backupmeta.comparison.archive_changes import By, MemberSpool, TableChange, changed_tables, differing
+from backupmeta.comparison.archive_changes import By, MemberSpool, TableChange, changed_tables, counts_object, differing
 from backupmeta.comparison.changes import Changes, What, compared
 from backupmeta.comparison.diff import CURRENT, noting
 from backupmeta.comparison.walks import End, Entry, MemberNames, Part, Site, Walking
 from backupmeta.errors import EvidenceError, install_not_found
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.provenance import on_disk
+from backupmeta.objects import as_json
+from backupmeta.provenance import named, on_disk
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import archive_of, find_subject, homes_around
+from backupmeta.words import recorded_moment
 from backupmeta.work.orders import WORKER_ENDED, Watch, Workers, results, spared
 
 _COUNTERS: Final = "cache_"
@@ -77,6 +79,24 @@ class Row(NamedTuple):
             return self.inspection.server_path
         return "" if self.trouble is None else self.trouble.subject
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON: what is not known is null."""
+        described: dict[str, object] = {**named("name", self.name), "size": self.size}
+        if (inspection := self.inspection) is None:
+            return {**described, "trouble": as_json(self.trouble)}
+        plugins, contents = inspection.get("plugins"), self.contents
+        return {
+            **described,
+            **named("path", inspection.server_path),
+            "kind": inspection.kind,
+            "state": inspection.state,
+            "time": recorded_moment(inspection.text("backup_time")),
+            "version": inspection.wire().get("version"),
+            "plugins": len(plugins) if isinstance(plugins, list) else None,
+            "changes": None if self.changes is None else self.changes.to_json(),
+            "contents": None if contents is None else counts_object(contents.counts, contents.tables),
+        }
+
 
 class History(NamedTuple):
     """All backups of one install.
@@ -90,6 +110,10 @@ class History(NamedTuple):
     install: str
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON: sizes in bytes, times in UTC."""
+        return {"install": self.install, "backups": [row.to_json() for row in self.rows]}
 
 
 def history(target: str, search: Search = EVERYWHERE) -> History:

@@ -23,10 +23,12 @@ from backupmeta.archive.limits import Limits, bounded
 from backupmeta.archive.member import PATH_MAX, masked_name, plain, shown
 from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.archive.stream import HARMLESS
+from backupmeta.checks.checked_backup import text_of
 from backupmeta.errors import EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import EvidenceFile, Folder, Place
 from backupmeta.findings import Finding, Findings
-from backupmeta.provenance import on_disk
+from backupmeta.provenance import named, on_disk
+from backupmeta.words import utc_to_the_microsecond
 from backupmeta.work.orders import Watch, Work
 
 DIGEST: Final = "sha256"
@@ -57,6 +59,13 @@ class Entry(NamedTuple):
     link: bytes
     digest: str | None
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        described: dict[str, object] = {**named("name", text_of(self.name)), "type": self.kind, "size": self.size}
+        described.update(mode=f"{self.mode:04o}", mtime=utc_to_the_microsecond(self.mtime_ns))
+        described.update(named("link", text_of(self.link)) if self.link else {})
+        return {**described, "sha256": self.digest}
+
 
 class Site(NamedTuple):
     """A folder whose files are compared; in an image no link of its path leads out of that."""
@@ -67,6 +76,10 @@ class Site(NamedTuple):
     def path(self) -> str:
         """Its path on this machine."""
         return self.root.name
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return {**named("path", self.root.seen_at), "kind": "folder", "time": None}
 
 
 class End(NamedTuple):
@@ -316,7 +329,7 @@ class FolderWalk:
             raise LimitExceededError(file.path, "inflated_bytes", self._limits.inflated_bytes)
         self._bytes += file.size
         digest = hashlib.new(DIGEST, usedforsecurity=False)
-        while piece := file.read(min(_PIECE, file.size - file.position)):
+        while (left := file.size - file.position) > 0 and (piece := file.read(min(left, _PIECE))):
             digest.update(piece)
             if time.monotonic() > self._deadline:
                 raise LimitExceededError(file.path, "seconds", self._limits.seconds)

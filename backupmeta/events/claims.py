@@ -198,6 +198,11 @@ class Event(NamedTuple):
         return self.claim.time
 
     @property
+    def instant(self) -> datetime:
+        """The same in UTC; of a time that no calendar has, the nearest one."""
+        return moment(self.time)
+
+    @property
     def source(self) -> Source:
         """The witness, and where it says so."""
         return self.claim.source

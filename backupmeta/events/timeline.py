@@ -13,9 +13,9 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account.filename import parse, unreadable, zone_of_today
-from backupmeta.account.home import Archive, Home, Pair, Surroundings, by_archive
+from backupmeta.account.home import Archive, Home, Pair, Surroundings, by_archive, orphaned
 from backupmeta.account.places import belongs
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
@@ -61,7 +61,8 @@ def timeline(
         deep: read archives to their ends, for the times of their members; else only their heads.
         members: how many members of each archive make an event of their own, the newest ones of the period.
         period: when the events happened. Archives of any time are read for it: a member may be of any time.
-        findings: what can't be read is appended to it, and the rest goes on.
+        findings: what can't be read is appended to it, and the rest goes on; also what is in doubt of the period's
+            backups, and what is gone of what belongs to them.
         workers: who reads archives to their ends; of heads, this process reads more than it could give away.
 
     Raises:
@@ -274,22 +275,22 @@ def _steps(search: Search, period: Period, findings: list[Finding]) -> Iterator[
     """Yield the steps, account by account, in the order of the disk. Raises `UnreadableError` for a root."""
     met, today = list[Finding](), zone_of_today(search.sysroot) if search.sysroot is not None else None
     for home in search.homes(met):
-        account = _Account(home, search, today, met)
+        account = _Account(home, search, period, today, met)
         met.clear()
         with account.noting_errors():
-            yield from _of_backups(account, period)
+            yield from _of_backups(account)
         yield Step(account)
     findings.extend(met)
 
 
-def _of_backups(account: "_Account", period: Period) -> Iterator[Step]:
+def _of_backups(account: "_Account") -> Iterator[Step]:
     around, zone = account.home.surroundings, account.zone
     pairs = [pair for pair in account.home.pairs() if pair.record is None or account.is_asked_for(pair.record)]
     sharing = by_archive(pairs)
     for pair in pairs:
         if pair.archive is None:
             backup = library.resolved(pair, None, None, around, zone)
-            account.findings += _doubts(pair, backup, period)
+            account.findings += _doubts(pair, backup, account.period)
             yield Step(account, [pair])
         elif claiming := sharing.pop(pair.archive, None):  # read once, however many records name it
             user = account.user if pair.record is None else None
@@ -321,10 +322,13 @@ class _Account:
         home: its home.
         user: whose events alone are asked for, of those that lie in it; None for all.
         zone: the server's time zone, where it is known.
-        findings: what could not be read of it.
+        period: when the events happened that are asked for.
+        findings: what could not be read of it, what is in doubt of its backups, and what is gone.
     """
 
-    def __init__(self, home: Home, search: Search, today: tzinfo | None, findings: Iterable[Finding]) -> None:
+    def __init__(
+        self, home: Home, search: Search, period: Period, today: tzinfo | None, findings: Iterable[Finding]
+    ) -> None:
         """Read when the records of ``home`` were written; ``findings`` are those on the way to it.
 
         ``today`` is the zone that the server has today.
@@ -333,6 +337,7 @@ class _Account:
         self.user = None if search.user is None or belongs(home, search.user) else search.user
         self.findings: list[Finding] = list(findings)
         self.zone: tzinfo | None = search.zone
+        self.period: Period = period
         self._today = None if home.folder.server is None else today
         self._files = dict[str, Statement]()
         self._installs = dict[str, list[Statement]]()
@@ -364,6 +369,10 @@ class _Account:
         marks = self._contradictions(stated, subject.install)
         made = [statement.claim for statement in statements if statement.claim.kind == "backed-up"]
         statements += self._of_name(pair.archive, made, marks)
+        is_asked_for = not made or any(self.period.has(claim.time // SECOND) for claim in made)
+        if is_asked_for and (pair.record is not None or examined.embedded is not None):
+            self.findings += (finding for finding in pair.findings if finding.rule in rules.LOST)
+            self.findings += orphaned(pair.server_path, subject.install, self.home.live)
         everything = chain(statements, self._of_record_file(pair.record), examined.statements)
         events = (statement.event(subject, tuple(marks.get(statement.claim, ()))) for statement in everything)
         return _Backup(subject, claims.makings(stated)), events

@@ -27,12 +27,13 @@ from backupmeta.render.formats import (
 )
 from backupmeta.words import clock, recorded_clock
 
-_LEAST_TELLING: Final = ("archive", "path", "id", "title", "backups", "state", "version", "findings")
+_EVIDENCE: Final = ("account", "local path")
+_LEAST_TELLING: Final = (*_EVIDENCE, "archive", "path", "id", "title", "backups", "state", "version", "findings")
 """What is left out of a table first where there is no room; a time, a user, an application and a URL never are."""
 _IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
-BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings")
-INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings")
-_GONE: Final = frozenset({rules.ARCHIVE_WITHOUT_RECORD, rules.BACKUP_ORPHANED})
+BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings", *_EVIDENCE)
+INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings", *_EVIDENCE)
+_CSV_EVIDENCE: Final = ("account", "local_path", "server_path")
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
 Row = TypeVar("Row")
@@ -80,28 +81,35 @@ def install_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
 
 
 def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], view: ListView) -> Iterator[str]:
-    """Yield a table; on a terminal its last column, the findings, takes room only where there are any."""
-    kept = rows if view.width is None else list(rows)
-    stop = -1 if isinstance(kept, list) and not any(row[-1] for row in kept) else None
-    return table(columns[:stop], (row[:stop] for row in kept), view, _LEAST_TELLING)
+    """Yield a table; on a terminal the column of findings takes room only where there are any."""
+    if view.width is None:
+        return table(columns, rows, view)
+    kept, at = list(rows), columns.index("findings")
+    if not any(row[at] for row in kept):
+        columns, kept = (*columns[:at], *columns[at + 1 :]), [(*row[:at], *row[at + 1 :]) for row in kept]
+    return table(columns, kept, view, _LEAST_TELLING)
 
 
 def backup_cells(backup: Inspection) -> tuple[str, ...]:
     """Return the cells of a backup's row, as `BACKUP_COLUMNS`."""
     time, shared = recorded_clock(backup.text("backup_time")), map(backup.text, _IN_EACH_TABLE)
-    return time, *shared, str(backup.state or ""), backup.text("backup_filename"), _findings(backup)
+    state, evidence = str(backup.state or ""), (backup.account, backup.path)
+    return time, *shared, state, backup.text("backup_filename"), _findings(backup), *evidence
 
 
 def install_cells(install: Inspection) -> tuple[str, ...]:
     """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
     created, backups = install.get("time_created"), install.get("cache_numbackups")
     time, shared = clock(created) if isinstance(created, int) else "", map(install.text, _IN_EACH_TABLE)
-    return time, *shared, "" if backups is None else str(backups), install.text("path"), _findings(install)
+    number, evidence = "" if backups is None else str(backups), (install.account, install.path)
+    return time, *shared, number, install.text("path"), _findings(install), *evidence
 
 
 def _findings(row: Inspection) -> str:
     """Return the ids of the errors and warnings about a row, and of what says that a part of it is gone, each once."""
-    return " ".join(dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt or finding.rule in _GONE))
+    return " ".join(
+        dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt or finding.rule in rules.LOST)
+    )
 
 
 # --- installs that are gone -------------------------------------------------------------------------------------------
@@ -146,7 +154,7 @@ def gone_csv(rows: Iterable[GoneInstall], view: ListView) -> Iterable[str]:
 
 
 def csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterable[str]:
-    """Yield CSV (RFC 4180): a column a field of the answer, in the order of the wire, custom fields, and findings.
+    """Yield CSV (RFC 4180): a column a field of the answer, in the order of the wire; custom fields, findings, places.
 
     Lists of text are joined by commas, plugins and themes are JSON.
     """
@@ -154,12 +162,13 @@ def csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterable[str]:
 
 
 def _csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
-    yield csv_line([*CSV_COLUMNS, "custom", "findings"])
+    yield csv_line([*CSV_COLUMNS, "custom", "findings", *_CSV_EVIDENCE])
     for inspection in rows:
         fields = inspection.wire(show_secrets=view.show_secrets)
         custom = {name: value for name, value in fields.items() if name not in CSV_COLUMNS}
         cells = [*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _json(custom) if custom else ""]
-        yield csv_line([*cells, _findings(inspection)])
+        evidence = inspection.evidence
+        yield csv_line([*cells, _findings(inspection), *(str(evidence[name]) for name in _CSV_EVIDENCE)])
 
 
 def _csv_cell(value: Value) -> str:
@@ -221,8 +230,9 @@ def page_entry(value: Mapping[str, object]) -> str:
 
 
 def jsonl(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
-    """Yield one JSON object a line."""
-    return (compact(_object(inspection, view)) + "\n" for inspection in view.page(rows))
+    """Yield one JSON object a line: an entry of the server's list, and where its evidence lies."""
+    rows = view.page(rows)
+    return (compact({**_object(inspection, view), "evidence": inspection.evidence}) + "\n" for inspection in rows)
 
 
 def _object(inspection: Inspection, view: ListView) -> Mapping[str, object]:

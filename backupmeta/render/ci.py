@@ -223,8 +223,7 @@ def _chosen(
 
 def _notifications(selection: verified.Selection) -> Iterator[dict[str, object]]:
     """Yield what was left out (§3.58), by severity and rule. No level is an error's: the run went well (§3.58.6)."""
-    order = list(Severity)
-    left_out = sorted(selection.left_out.items(), key=lambda item: (order.index(item[0][1]), _RULES[item[0][0]]))
+    left_out = sorted(selection.left_out.items(), key=lambda item: (item[0][1].rank, _RULES[item[0][0]]))
     for (id_, severity), number in left_out:
         yield {
             "message": _message(f"left out: {counted(number, severity)}: {FINDINGS[id_].sentence}"),

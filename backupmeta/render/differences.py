@@ -10,7 +10,7 @@ from itertools import chain, islice, repeat
 from typing import Final, NamedTuple
 
 from backupmeta import words
-from backupmeta.comparison.archive_changes import Contents, MemberChange, TableChange
+from backupmeta.comparison.archive_changes import MemberChange, TableChange
 from backupmeta.comparison.changes import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
 from backupmeta.comparison.diff import Difference, Side
 from backupmeta.comparison.history import ChangedContents, FileHistory, FollowedFiles, History, Presence, Row, Span
@@ -26,7 +26,6 @@ from backupmeta.render.formats import (
     Rendering,
     View,
     any_view,
-    as_json,
     json_list,
     pretty,
     spaced,
@@ -222,63 +221,10 @@ def _aligned(rows: Iterable[_Row], indent: str) -> Iterator[str]:
 
 def diff_json(difference: Difference) -> Iterator[str]:
     """Yield one JSON object, the members that differ last, a line each, as they come."""
-    described: dict[str, object] = {
-        "a": _side(difference.a),
-        "b": _side(difference.b),
-        "is_same": difference.is_same,
-        **_changes_object(difference.changes),
-        "findings": as_json(difference.findings),
-    }
-    if (contents := difference.contents) is not None:
-        described.update(_contents_object(contents))
-    yield pretty(described, indent=1).removesuffix("\n}\n")
-    if contents is not None:
-        yield from json_list(',\n "members": ', map(_member_object, contents.members()))
+    yield pretty(difference.to_json(members=False), indent=1).removesuffix("\n}\n")
+    if difference.contents is not None:
+        yield from json_list(',\n "members": ', (change.to_json() for change in difference.contents.members()))
     yield "\n}\n"
-
-
-def _changes_object(changes: Changes) -> dict[str, object]:
-    """Return what differs between what is known of two backups."""
-    fields = list(map(_field_object, changes.fields))
-    return {"fields": fields, "lists": as_json(changes.lists), "extensions": as_json(changes.extensions)}
-
-
-def _side(side: Side | Site) -> dict[str, object]:
-    if isinstance(side, Site):
-        return {**named("path", side.root.seen_at), "kind": "folder", "time": None}
-    time = words.recorded_moment(side.inspection.text("backup_time"))
-    return {**named("path", side.inspection.server_path), "kind": side.inspection.kind, "time": time}
-
-
-def _field_object(change: FieldChange) -> object:
-    sides = {"before": change.before, "after": change.after}
-    values = {key: value for key, value in sides.items() if getattr(change.sources, key) is not None}
-    shown = {"is_secret": True} if change.is_secret else values
-    described = {"what": change.what, "name": change.name, "is_extra": change.is_extra, **shown}
-    return as_json({**described, "sources": change.sources})
-
-
-def _member_object(change: MemberChange) -> dict[str, object]:
-    before, after = (None if entry is None else _entry_object(entry) for entry in change.sides)
-    return {"what": change.what, "by": change.by, "before": before, "after": after}
-
-
-def _entry_object(entry: Entry) -> dict[str, object]:
-    described: dict[str, object] = {**named("name", _name(entry.name)), "type": entry.kind, "size": entry.size}
-    described.update(mode=f"{entry.mode:04o}", mtime=words.utc_to_the_microsecond(entry.mtime_ns))
-    described.update(named("link", _name(entry.link)) if entry.link else {})
-    return {**described, "sha256": entry.digest}
-
-
-def _table_object(change: TableChange) -> dict[str, object]:
-    described: dict[str, object] = {"what": change.what, **named("name", _name(change.either.name))}
-    before, after = (None if table is None else table.rows for table in change.sides)
-    described["rows"] = {"before": before, "after": after}
-    described["is_redefined"] = change.is_redefined
-    if change.is_redefined:
-        removed, added = ([display(_name(line)) for line in lines] for lines in change.lines)
-        described["definition"] = {"removed": removed, "added": added}
-    return described
 
 
 # --- the history of an install ----------------------------------------------------------------------------------------
@@ -297,7 +243,7 @@ def history_markdown(history: History) -> Iterator[str]:
 
 def history_json(history: History) -> Iterator[str]:
     """Yield the same as JSON: sizes in bytes, times in UTC; what is not known is null."""
-    yield pretty({"install": history.install, "backups": list(map(_history_object, history.rows))})
+    yield pretty(history.to_json())
 
 
 def _history_cells(row: Row) -> _Row:
@@ -351,29 +297,6 @@ def _step_in_words(extensions: ExtensionsChange, step: Step) -> str:
 def _list_in_words(change: ListChange) -> str:
     counts = (f"{sign}{len(entries):,}" for sign, entries in (("+", change.added), ("-", change.removed)) if entries)
     return " ".join((change.name, *counts))
-
-
-def _history_object(row: Row) -> dict[str, object]:
-    described: dict[str, object] = {**named("name", row.name), "size": row.size}
-    if (inspection := row.inspection) is None:
-        return {**described, "trouble": as_json(row.trouble)}
-    plugins, contents = inspection.get("plugins"), row.contents
-    return {
-        **described,
-        **named("path", inspection.server_path),
-        "kind": inspection.kind,
-        "state": inspection.state,
-        "time": words.recorded_moment(inspection.text("backup_time")),
-        "version": inspection.wire().get("version"),
-        "plugins": len(plugins) if isinstance(plugins, list) else None,
-        "changes": None if row.changes is None else _changes_object(row.changes),
-        "contents": None if contents is None else _contents_object(contents),
-    }
-
-
-def _contents_object(contents: Contents | ChangedContents) -> dict[str, object]:
-    counts = {what: contents.counts[what] for what in What if contents.counts[what]}
-    return {"tables": list(map(_table_object, contents.tables)), "member_counts": counts}
 
 
 # --- files along the backups ------------------------------------------------------------------------------------------
@@ -495,7 +418,7 @@ def _file_object(file: FileHistory) -> dict[str, object]:
 
 
 def _span_object(span: Span) -> dict[str, object]:
-    entry = None if span.entry is None else _entry_object(span.entry)
+    entry = None if span.entry is None else span.entry.to_json()
     return {"presence": span.presence, "first": span.first, "last": span.last, "by": span.by, "member": entry}
 
 

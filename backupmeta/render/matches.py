@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backupmeta.catalog.member_search import Holder, MemberMatch
+from backupmeta.objects import json_object
 from backupmeta.provenance import named
 from backupmeta.render.formats import (
     Format,
@@ -14,7 +15,6 @@ from backupmeta.render.formats import (
     compact,
     csv_line,
     json_list,
-    json_object,
     rows_for,
     table,
 )

@@ -14,8 +14,9 @@ from backupmeta.archive.reader import Pass
 from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.masking import MASK
+from backupmeta.objects import as_json
 from backupmeta.provenance import as_text, display
-from backupmeta.render.formats import Format, Formats, Rendering, Trait, any_view, as_json, json_list, pretty, spaced
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, any_view, json_list, pretty, spaced
 from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, visible
 
 _TYPES: Final = {

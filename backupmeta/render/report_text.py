@@ -9,7 +9,6 @@ other by the catalog's numbers.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
@@ -24,7 +23,7 @@ from backupmeta.catalog.report import (
     ReportedInstall,
 )
 from backupmeta.catalog.summary import FindingCount, Summary
-from backupmeta.render.formats import as_json, json_object, spaced
+from backupmeta.render.formats import spaced
 from backupmeta.words import amounts, are, counted, counts_of, day, few, minute, seen_at, size, visible
 
 LONGEST: Final = 2_000
@@ -39,15 +38,6 @@ _MOST_PLACES: Final = 10
 _MOST_ROOTS: Final = 3
 _WIDEST: Final = 60
 """Up to how many characters cells of Markdown are padded, so that columns stand below each other."""
-
-_TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
-"""The attributes that are times."""
-
-_COUNTED: Final = (
-    "accounts installs gone_installs backups orphans archives bytes digested verdicts duplicates oldest newest "
-    "severities contradictions".split()
-)
-"""The attributes of a summary that JSON has, in its order."""
 
 _Paths = Mapping[int, str]
 """The accounts' paths, by number."""
@@ -271,29 +261,13 @@ def _code(text: str | None) -> str:
 
 def report_json(report: Report) -> str:
     """Return ``report`` as JSON, a line a row."""
-    values = {field.name: getattr(report, field.name) for field in fields(report) if field.name != "summary"}
-    lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
-    lists["contradictions"] = report.contradictions
-    scalars = {key: value for key, value in values.items() if key not in lists}
-    head = {"summary": json_object(_summary(report.summary), _TIMES), **json_object(scalars, _TIMES)}
-    parts = [f"{spaced(key)}: {spaced(value)}" for key, value in head.items()]
-    parts += [f"{spaced(key)}: {_rows(rows)}" for key, rows in lists.items()]
+    parts = [
+        f"{spaced(key)}: {_rows(value) if isinstance(value, Iterator) else spaced(value)}"
+        for key, value in report.json_members()
+    ]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def _summary(counts: Summary) -> dict[str, object]:
-    copies, wasted = _spare(counts)
-    values = {key: getattr(counts, key) for key in _COUNTED}
-    values |= {"orphans": counts.orphans.backups, "duplicates": {"copies": copies, "bytes": wasted}}
-    values |= {key: values[key] and values[key].time for key in ("oldest", "newest")}
-    return {**values, "kinds": list(map(_described, counts.findings))}
-
-
-def _described(kind: FindingCount) -> dict[str, object]:
-    words = {"sentence": kind.sentence, "advice": kind.advice}
-    return {"id": kind.id, "severity": kind.severity, **words, "times": kind.times}
-
-
 def _rows(rows: Iterable[object]) -> str:
-    lines = ",\n".join(f"  {spaced(as_json(row, _TIMES))}" for row in rows)
+    lines = ",\n".join(f"  {spaced(row)}" for row in rows)
     return f"[\n{lines}\n]" if lines else "[]"

@@ -4,32 +4,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.catalog.database import Age, Scan, ScanResult
-from backupmeta.catalog.summary import MOST, MOST_ACCOUNTS, MOST_SCANS, DatedBackup, Duplicates, Part, Summary
+from backupmeta.catalog.summary import (
+    AMOUNTS,
+    KEYS,
+    MOST,
+    MOST_ACCOUNTS,
+    MOST_SCANS,
+    PARTED,
+    DatedBackup,
+    Duplicates,
+    Part,
+    Summary,
+)
 from backupmeta.provenance import display
-from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, json_object, pretty, table
+from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, pretty, table
 from backupmeta.words import ago, amounts, are, clock, counted, few, line, minute, place, size
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
 _SCAN_COLUMNS: Final = ("scan", "began (UTC)", "ended (UTC)", "roots")
-_AMOUNTS: Final = ("backups", "archives", "bytes")
-_PARTED: Final = {
-    "applications": ("application",),
-    "versions": ("application", "version"),
-    "ages": ("age",),
-    "months": ("month",),
-}
-"""How backups are parted: the attributes of a summary, and what the backups of a part have in common."""
-
-_KEYS: Final = {"now": "as_of", "largest": "largest_accounts", "months": "growth"}
-"""The members of JSON that are not called as the attributes of a summary."""
-
-_NOT_SHOWN: Final = frozenset({"digested", "verdicts"})
 _MOST_ROOTS: Final = 3
 _UNKNOWN: Final = "?"
-_TIMES: Final = frozenset({"now", "time", "began", "ended"})
-"""The attributes that are Unix seconds."""
-
 _Row = Sequence[str | int]
 
 
@@ -162,11 +157,11 @@ def _tables(contents: Contents) -> Iterator[tuple[str, tuple[str, ...], Sequence
     yield f"Scans, the last {MOST_SCANS}", _SCAN_COLUMNS, list(map(_scan, stats.scans))
     largest = [(place(account.host, account.path), account.archives, account.bytes) for account in stats.largest]
     yield f"Accounts, the {MOST_ACCOUNTS} largest", ("account", "archives", "bytes"), largest
-    for key, names in _PARTED.items():
+    for key, names in PARTED.items():
         parts = getattr(stats, key)
         which = f", as of {clock(stats.now)} UTC" if key == "ages" else ""
         which += f", the {MOST:,} largest" if len(parts) == MOST else ""
-        yield f"{_KEYS.get(key, key).capitalize()}{which}", (*names, *_AMOUNTS), list(map(_part, parts))
+        yield f"{KEYS.get(key, key).capitalize()}{which}", (*names, *AMOUNTS), list(map(_part, parts))
     findings = [(finding.severity, finding.id, finding.times) for finding in stats.findings]
     yield "Findings", ("severity", "id", "count"), findings
 
@@ -217,24 +212,7 @@ def _part(part: Part) -> _Row:
 
 def stats_json(contents: Contents) -> Iterator[str]:
     """Yield the same as JSON; times are in UTC, what is not known is null."""
-    stats = contents.stats
-    values = {key: value for key, value in stats._asdict().items() if key not in _NOT_SHOWN}
-    values["scans"] = list(map(_scan_object, stats.scans))
-    values["orphans"] = _part_object((), stats.orphans)
-    for key, names in _PARTED.items():
-        values[key] = [_part_object(names, part) for part in values[key]]
-    described = {"catalog": display(contents.catalog), **json_object(values, _TIMES)}
-    yield pretty({_KEYS.get(key, key): value for key, value in described.items()})
-
-
-def _scan_object(scan: Scan) -> dict[str, object]:
-    described = json_object(scan, _TIMES)
-    del described["version"]
-    return {**described, "is_whole": scan.is_whole}
-
-
-def _part_object(names: tuple[str, ...], part: Part) -> dict[str, object]:
-    return {**dict(zip(names, part.names, strict=True)), **dict(zip(_AMOUNTS, part[1:], strict=True))}
+    yield pretty({"catalog": display(contents.catalog), **contents.stats.to_json()})
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

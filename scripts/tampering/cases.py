@@ -277,8 +277,6 @@ def _remove_only_install(account: Account) -> None:
     account.installs.clear()
 
 
-_NOTES: Final = "it is a note, and timeline warns of what is in doubt"
-
 ACTS: Final = (
     Case(
         "otto",
@@ -312,7 +310,7 @@ ACTS: Final = (
         "willi",
         "a backup record was deleted",
         _delete_record,
-        told=Told("archive-without-record", "archive-without-record", "", "", _NOTES),
+        told=Told.everywhere("archive-without-record"),
     ),
     Case("xenia", "the home was moved to another name", _move_home, told=Told.everywhere("home-differs")),
     Case("yusuf", "a backup of another account was copied", _take_over, told=Told.everywhere("home-differs")),
@@ -332,13 +330,13 @@ ACTS: Final = (
         "paul",
         "a site was removed, its backups stayed",
         _remove_install,
-        told=Told("backup-orphaned", "backup-orphaned", "", "", _NOTES),
+        told=Told.everywhere("backup-orphaned"),
     ),
     Case(
         "ria",
         "the only site was removed, its backups stayed",
         _remove_only_install,
-        told=Told("backup-orphaned", "backup-orphaned", "", "", _NOTES),
+        told=Told.everywhere("backup-orphaned"),
     ),
 )
 

@@ -36,9 +36,10 @@ _COLUMNS: Final = (
     "why not",
 )
 _AFTER_ACTS: Final = """\
-Findings are named on stderr, in the column `findings` of `list` and `installs`, and in the answers of the others.
-`timeline` also marks events as contradicted by others: those are named after "marks". Where two findings say the
-same, the table has the one that is meant for it: an archive that was renamed has `name-time-differs`, too.
+Findings are named on stderr (by `timeline`, notes in one line of each kind), in the column `findings` of `list` and
+`installs`, and in the answers of the others. `timeline` also marks events as contradicted by others: those are named
+after "marks". Where two findings say the same, the table has the one that is meant for it: an archive that was
+renamed has `name-time-differs`, too.
 
 What nobody can know: an archive that was forged with contents that agree with its record, and with all times put
 back, is a backup of that time, unless another backup, a digest that was taken before, or the live site shows another

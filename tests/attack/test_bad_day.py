@@ -244,6 +244,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("timeline", "{large}", "--deep", "--json"),
         ("diff", "{large}/one.tar.gz", "{large}/two.tar.gz", "--deep", "--json"),
+        ("history", "{large}/one.tar.gz", "--member", "xx*", "--json"),
         ("report", "{large}", "--format", "json"),
     ],
 )

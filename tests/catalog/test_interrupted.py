@@ -23,7 +23,7 @@ from backupmeta.catalog.batch import Batch
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
-from backupmeta.work.orders import LostError, Order, Part, Pool, Watch, Work, Workers
+from backupmeta.work.orders import Order, Part, Pool, Watch, Work, Workers
 from backupmeta.work.processes import processes
 from tests.catalog import fleets
 from tests.catalog.fleets import LIMIT, Done, Process, command, fleet_of, wait
@@ -212,16 +212,18 @@ class TestWorkers:
     def test_one_may_be_killed(
         self, fleet: Path, undisturbed: list[Tables], account: str, parts: int, catalog: Path
     ) -> None:
-        workers = KilledOnce(account, parts, catalog.with_name("killed"))
-        tally = scan(str(catalog), Search((str(fleet),)), workers=workers)
-        assert workers.marker.exists()
+        mortal = Mortal(catalog.with_name("kills"), account, parts, most=1)
+        tally = scan(str(catalog), Search((str(fleet),)), workers=mortal)
+        assert mortal.kills.read_text() == account
         assert (tally.accounts, tally.unreadable) == (ACCOUNTS, 0)
         assert differences(rows(catalog), undisturbed[0]) == []
 
+    @posix
     def test_an_account_that_ends_each_of_them_is_told(
         self, fleet: Path, undisturbed: list[Tables], catalog: Path
     ) -> None:
-        tally = scan(str(catalog), Search((str(fleet),)), workers=Mortal())
+        mortal = Mortal(catalog.with_name("kills"), DEADLY)
+        tally = scan(str(catalog), Search((str(fleet),)), workers=mortal)
         assert (tally.accounts, tally.unreadable) == (ACCOUNTS, 1)
         found = rows(catalog)
         (finding,) = found["all_findings"]
@@ -229,78 +231,54 @@ class TestWorkers:
         assert [Path(one[2]).name for one in found["accounts"] if one[8] == "unreadable"] == [DEADLY]
         assert len(found["all_backups"]) == len(undisturbed[0]["all_backups"]) - BACKUPS
 
+    @posix
     def test_once_it_can_be_read_it_is_there(self, fleet: Path, catalog: Path) -> None:
-        scan(str(catalog), Search((str(fleet),)), workers=Mortal())
+        scan(str(catalog), Search((str(fleet),)), workers=Mortal(catalog.with_name("kills"), DEADLY))
         fresh = catalog.with_name("fresh.sqlite")
         scanned(fleet, catalog)
         scanned(fleet, fresh)
         assert differences(current(catalog), current(fresh)) == []
 
 
-class KilledOnce(Workers):
-    """Two processes, of which the first that reads a certain account is killed once it has sent so many parts of it.
+class Mortal(Workers):
+    """Two processes; each that reads a certain account is killed, after it has sent so many parts of what comes out.
 
     Attributes:
-        marker: a file that is there once one was killed.
+        kills: the file to which each process that is killed writes the account's name.
     """
 
     ahead = 8
 
-    def __init__(self, account: str, parts: int, marker: Path) -> None:
+    def __init__(self, kills: Path, account: str, parts: int = 0, most: int = sys.maxsize) -> None:
+        """Let at ``most`` so many processes be killed."""
         super().__init__()
-        self._account = account
-        self._parts = parts
-        self.marker = marker
+        self.kills = kills
+        self._deadly = account, parts, most
 
     def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        return processes(2).pool(Killing(work, self._account, self._parts, self.marker))
-
-
-class Killing(Work[Order, Part]):
-    """Work that kills the process which does it, once."""
-
-    def __init__(self, work: Work[Order, Part], account: str, parts: int, marker: Path) -> None:
-        self._work = work
-        self._account = account
-        self._parts = parts
-        self._marker = marker
-
-    def do(self, order: Order, watch: Watch) -> Iterator[Part]:
-        parts = iter(self._work.do(order, watch))
-        if _holds(order, self._account) and not self._marker.exists():
-            yield from islice(parts, self._parts)
-            self._marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield from parts
-
-    def given_up(self, order: Order) -> Iterator[Part]:
-        raise NotImplementedError
-
-
-def _holds(order: object, account: str) -> bool:
-    """Return whether an order is one to read an account of this name, among others."""
-    return any(Path(task.account.path).name == account for task in cast("Batch", order))
-
-
-class Mortal(Workers):
-    """A worker that dies whenever it reads a certain account."""
-
-    ahead = 3
-
-    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        return super().pool(Deadly(work))
+        return processes(2).pool(Deadly(work, self.kills, *self._deadly))
 
 
 class Deadly(Work[Order, Part]):
-    """Work that nobody survives on a certain account."""
+    """Work that kills the process which does it, where it reads a certain account."""
 
-    def __init__(self, work: Work[Order, Part]) -> None:
+    def __init__(self, work: Work[Order, Part], kills: Path, account: str, parts: int, most: int) -> None:
         self._work = work
+        self._kills = kills
+        self._account = account
+        self._parts = parts
+        self._most = most
+        kills.touch()
 
     def do(self, order: Order, watch: Watch) -> Iterator[Part]:
-        if _holds(order, DEADLY):
-            raise LostError
-        yield from self._work.do(order, watch)
+        parts = iter(self._work.do(order, watch))
+        names = [Path(task.account.path).name for task in cast("Batch", order)]
+        if self._account in names and self._kills.read_text().count(self._account) < self._most:
+            yield from islice(parts, self._parts)
+            with self._kills.open("a") as kills:
+                kills.write(self._account)
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from parts
 
     def given_up(self, order: Order) -> Iterator[Part]:
         raise NotImplementedError  # who gives the orders knows the work itself

@@ -233,7 +233,13 @@ def test_jsonl_has_what_json_has_also_over_many_blocks(account: Account) -> None
     for number in range(200):
         account.backup(f"{number:025}", backup_record(backup_time=str(number)))
     lines = run("list", "--jsonl", account.home).jsonl
+    evidence = [one.pop("evidence") for one in lines]
     assert lines == run("list", "--json", "--limit", "500", account.home).json["data"]
+    assert evidence[0] == {
+        "account": str(account.home),
+        "local_path": str(account.archives / NAME),
+        "server_path": str(account.archives / NAME),
+    }
     assert [one["backup_time"] for one in lines[:200]] == [str(number) for number in range(200)]
 
 
@@ -247,13 +253,14 @@ def test_jsonl_in_one_process_is_the_same(two: Account, monkeypatch: pytest.Monk
 def test_a_list_has_its_provenance_on_request(two: Account, form: str) -> None:
     ran = run("list", form, "--provenance", two.home)
     first = ran.json["data"][0] if form == "--json" else ran.jsonl[0]
-    assert list(first["provenance"]["fields"]) == [name for name in first if name != "provenance"]
+    assert list(first["provenance"]["fields"]) == [name for name in first if name not in {"provenance", "evidence"}]
 
 
 def test_csv_has_a_column_a_field(two: Account) -> None:
     ran = run("list", "--csv", two.home)
     rows = list(csv.DictReader(io.StringIO(ran.text, newline="")))
-    assert list(rows[0]) == [*(field.name for field in FIELDS), "custom", "findings"]
+    evidence = ["account", "local_path", "server_path"]
+    assert list(rows[0]) == [*(field.name for field in FIELDS), "custom", "findings", *evidence]
     assert [row["title"] for row in rows] == ["Blog", "Shop"]
     assert json.loads(rows[1]["custom"]) == {"enckey": "********", "odd": "ü"}
 

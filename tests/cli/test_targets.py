@@ -1,5 +1,7 @@
 """What a TARGET may be: every command that takes one takes each kind, and says the same of it."""
 
+import csv
+import io
 from pathlib import Path
 from typing import Final
 
@@ -121,7 +123,34 @@ def test_verify_judges_what_is_named_and_no_more(image: Path) -> None:
     assert [target["path"] for target in ran.json["targets"]] == [path]
     account = run("verify", HOME, "--sysroot", image, "--json", "--now", "2024-06-14")
     assert {target["path"].split("/")[2] for target in account.json["targets"]} == {"exampleu"}
-    assert run("list", HOME, "--sysroot", image, "--jsonl").jsonl == run("list", image / HOME[1:], "--jsonl").jsonl
+    assert all(target["local_path"] == f"{image}{target['path']}" for target in account.json["targets"])
+    assert not any("local_path" in target for target in run("verify", image / "home", "--json").json["targets"])
+    of_server = [row["evidence"] for row in run("list", HOME, "--sysroot", image, "--jsonl").jsonl]
+    here = [row["evidence"] for row in run("list", image / HOME[1:], "--jsonl").jsonl]
+    assert [row["local_path"] for row in of_server] == [row["local_path"] for row in here]
+    assert [row["server_path"] for row in of_server] == [f"{HOME}/application_backups/{name}" for name in (NAME, OTHER)]
+    assert {row["account"] for row in of_server} == {HOME}
+
+
+@pytest.mark.parametrize("form", ["--jsonl", "--csv", "table"])
+@pytest.mark.parametrize("command", ["list", "installs"])
+def test_what_a_list_tells_of_places_can_be_pasted(image: Path, command: str, form: str) -> None:
+    ran = run(command, "--sysroot", image, *([] if form == "table" else [form]))
+    if form == "--jsonl":
+        places = [row["evidence"] for row in ran.jsonl]
+    else:
+        rows = csv.DictReader(io.StringIO(ran.text), delimiter="," if form == "--csv" else "\t")
+        places = [{key.replace(" ", "_"): value for key, value in row.items()} for row in rows]
+    assert len(places) == (3 if command == "list" else 1)
+    for place in places:
+        answers = [
+            run("view", place[name], "--sysroot", image).json["data"]
+            for name in ("local_path", "server_path")
+            if name in place
+        ]
+        assert answers[0]["application"] == "wordpress"
+        assert all(answer == answers[0] for answer in answers)
+        assert run("verify", place["account"], "--sysroot", image, "--now", "2024-06-14").code < 2
 
 
 def test_what_could_not_be_looked_into_is_told_where_nothing_answers(tmp_path: Path) -> None:

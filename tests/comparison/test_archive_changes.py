@@ -8,7 +8,7 @@ import signal
 import tarfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,13 +22,14 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.reader import Pass
 from backupmeta.comparison import walks
-from backupmeta.comparison.archive_changes import ComparedArchive, Contents, compared_contents
+from backupmeta.comparison.archive_changes import ComparedArchive, Contents, MemberSpool, compared_contents
 from backupmeta.comparison.changes import What
 from backupmeta.comparison.diff import diff
 from backupmeta.comparison.walks import Entry, MemberNames
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.work.processes import processes
+from tests.endless import ends
 from tests.examples import examples
 from tests.invented import TIME, backup_record
 
@@ -307,6 +308,28 @@ def test_what_is_no_archive_raises(tmp_path: Path) -> None:
     b.unlink()
     with pytest.raises(EvidenceError, match="no such file"):
         contents(b, a)
+
+
+def alike(prefix: bytes, size: int) -> Iterator[Entry]:
+    """Yield files of one content, each other one a hard link, and folders without members of their own."""
+    for number in range(size):
+        kind = "hard link" if number % 2 and prefix == b"a" else "file"
+        yield Entry(b"%b/%d/x" % (prefix, number), kind, 1, 0o644, 0, b"", "0" * 64)
+        if prefix == b"b":
+            yield Entry(b"a/%d" % number, "directory", 0, 0o755, 0, b"", None)
+
+
+@pytest.mark.parametrize("compare", [MemberSpool.compare, MemberSpool.compare_with_site])
+def test_comparing_ends_however_many_files_have_one_content(compare: Callable[[MemberSpool], Counter[What]]) -> None:
+    def compared(size: int) -> None:
+        spool = MemberSpool()
+        for side, prefix in enumerate((b"a", b"b")):
+            spool.take(side, list(alike(prefix, size)))
+        for number in range(0, size, 2):
+            spool.miss_members(1, b"c/%d/" % number)
+        assert compare(spool)[What.RENAMED] >= size // 2
+
+    assert ends(compared, 25_000)
 
 
 def test_numbers_and_names_that_nobody_expects(tmp_path: Path) -> None:

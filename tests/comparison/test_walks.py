@@ -174,16 +174,19 @@ def archive_of(folder: Path, members: Mapping[str, bytes]) -> Path:
 
 def test_folders_without_members_and_the_backups_own_members_are_no_differences(tmp_path: Path) -> None:
     own = {"APP-META.INI": backup_record(), "APP-DATA.SQL": b"COMMIT;"}
-    archive, folder = archive_of(tmp_path, {**own, "./a/b/c": b"1", "d": b""}), tmp_path / "site"
+    archive, folder = archive_of(tmp_path, {**own, "./a/b/c": b"1", "d": b"", "e0": b""}), tmp_path / "site"
     (folder / "a/b").mkdir(parents=True)
     (folder / "a/b/c").write_bytes(b"1")
     (folder / "d").touch()
+    (folder / "e0").touch()
     assert changes(archive, folder) == []
     (folder / "a.b").mkdir()  # it stands between a and a/b in the order of bytes
+    (folder / "e").mkdir()  # and e0 after all that is below e
     (folder / "APP-DATA.SQL").write_bytes(b"COMMIT; -- changed")
     assert changes(archive, folder) == [
         ("changed", b"APP-DATA.SQL", ("size", "mtime", "content")),
         ("added", b"a.b", ()),
+        ("added", b"e", ()),
     ]
 
 

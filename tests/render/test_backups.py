@@ -32,12 +32,12 @@ def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> A
 @pytest.mark.parametrize(
     ("width", "titles", "left_out"),
     [
-        (40, "time (UTC) user application url", "id, version, title, state, archive"),
-        (60, "time (UTC) user application url", "id, version, title, state, archive"),
-        (80, "time (UTC) user application version url state", "id, title, archive"),
-        (110, "time (UTC) user application version url title state", "id, archive"),
-        (120, "time (UTC) id user application version url title state", "archive"),
-        (200, "time (UTC) id user application version url title state archive", ""),
+        (40, "time (UTC) user application url", "id, version, title, state, archive, account, local path"),
+        (60, "time (UTC) user application url", "id, version, title, state, archive, account, local path"),
+        (80, "time (UTC) user application version url state", "id, title, archive, account, local path"),
+        (110, "time (UTC) user application version url title state", "id, archive, account, local path"),
+        (120, "time (UTC) id user application version url title state", "archive, account, local path"),
+        (300, "time (UTC) id user application version url title state archive account local path", ""),
     ],
 )
 def test_a_narrow_terminal_has_fewer_columns_and_names_the_others(
@@ -77,6 +77,8 @@ def test_cells_of_a_backup(tmp_path: Path) -> None:
         "state": "missing",
         "archive": NAME,
         "findings": "",
+        "account": "",
+        "local path": str(tmp_path / BACKUP),
     }
 
 
@@ -94,6 +96,8 @@ def test_cells_of_an_install(tmp_path: Path) -> None:
         "backups": "1",
         "path": "/home/exampleu/public_html/blog",
         "findings": "",
+        "account": str(tmp_path),
+        "local path": str(account.installs / INSTALL),
     }
 
 
@@ -111,7 +115,7 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
     )
     rows = list(backups.csv_rows([inspected(tmp_path, content)], ListView()))
     (row,) = csv.DictReader(io.StringIO("".join(rows), newline=""))
-    assert rows[0].endswith(",custom,findings\r\n")
+    assert rows[0].endswith(",custom,findings,account,local_path,server_path\r\n")
     assert row["title"] == 'a "b", c'
     assert row["files"] == "x,y"
     assert row["incomplete"] == "true"
@@ -123,9 +127,9 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
 
 def test_a_row_names_its_errors_and_warnings_each_once(tmp_path: Path) -> None:
     odd = inspected(tmp_path, b"title=\xff\nurl=\xff\nno line")
-    assert backups.backup_cells(odd)[-1].split() == ["record-no-equals", "value-not-utf8"]
+    assert backups.backup_cells(odd)[-3].split() == ["record-no-equals", "value-not-utf8"]
     (row,) = csv.DictReader(io.StringIO("".join(backups.csv_rows([odd], ListView())), newline=""))
-    assert row["findings"] == backups.backup_cells(odd)[-1]
+    assert row["findings"] == backups.backup_cells(odd)[-3]
 
 
 def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None:

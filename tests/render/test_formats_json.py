@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding, Severity
+from backupmeta.objects import as_json
 from backupmeta.provenance import Source, Witness, located
-from backupmeta.render.formats import as_json, json_list
+from backupmeta.render.formats import json_list
 
 
 def test_paths_that_are_not_utf8_have_a_twin_of_exact_bytes() -> None:

@@ -115,8 +115,14 @@ def on_stderr(ran: Ran) -> Counter[tuple[str, str, str]]:
     matches = filter(None, map(_ON_STDERR.match, ran.err.splitlines()))
     found = Counter((match[3], match[1], match[4]) for match in matches)
     assert {user for user, _, _ in found} <= {case.user for case in CASES}
-    assert found.total() == sum(line.endswith("]") for line in ran.err.splitlines())
+    assert found.total() == sum(line.endswith("]") for line in ran.err.splitlines() if ": note: " not in line)
     return found
+
+
+def losses(ran: Ran) -> Counter[str]:
+    """Return how often a command says beside its answer that something is gone, by the finding's id."""
+    lines = re.findall(r"^backupmeta: note: .*: ([0-9,]+) times? \[([a-z-]+)\]$", ran.err, re.MULTILINE)
+    return Counter({id_: int(times.replace(",", "")) for times, id_ in lines})
 
 
 def in_columns(ran: Ran) -> set[tuple[str, str]]:

@@ -4,7 +4,8 @@ import pytest
 from tampering.cases import ACTS, HONEST, Case, Told
 
 from backupmeta.checks.rulebook import FINDINGS
-from tests.scenario.asked import Answers, in_columns, of_targets, on_stderr, user_of
+from backupmeta.findings import Severity
+from tests.scenario.asked import Answers, in_columns, losses, of_targets, on_stderr, user_of
 
 
 def told_of(case: Case) -> Told:
@@ -50,6 +51,8 @@ class TestAnAct:
 
     def test_is_told_by_timeline_where_that_can_know(self, case: Case, answers: Answers) -> None:
         told, ids = told_of(case), ids_on_stderr(answers, case, "told")
+        if FINDINGS[told.finding].severity is Severity.NOTE:  # told once for all accounts
+            ids |= losses(answers.told).keys()
         assert (told.in_timeline in ids) if told.in_timeline else not ids
         assert (told.finding in ids) is (told.finding == told.in_timeline)
         own = [event for event in answers.timeline if user_of(event["account"]) == case.user]

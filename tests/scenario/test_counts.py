@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from tampering.server import END
 
-from tests.scenario.asked import Answers, in_columns, of_targets, on_stderr, rows_of, user_of, words
+from tests.scenario.asked import Answers, in_columns, losses, of_targets, on_stderr, rows_of, user_of, words
 
 DAY: Final = 86_400
 AGES: Final = (("under 1 day", 1), ("1 to 7 days", 8), ("8 to 30 days", 31), ("31 to 90 days", 91))
@@ -236,6 +236,8 @@ def test_a_list_from_disk_has_those_that_heads_tell_and_timeline_has_the_same(an
     )
     assert on_stderr(answers.listed) == doubts(answers) - deep
     assert on_stderr(answers.told) == on_stderr(answers.listed)
+    verified = Counter(id_ for _, _, id_, _ in of_targets(answers.verify).elements())
+    assert losses(answers.told) == {id_: verified[id_] for id_ in ("archive-without-record", "backup-orphaned")}
 
 
 def test_installs_have_those_of_installs_and_homes(answers: Answers) -> None:
