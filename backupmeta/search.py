@@ -356,6 +356,9 @@ class Protected(NamedTuple):
         return {identity_at(path) for path in (*filter(os.path.isdir, there), *homes)} - {None}
 
 
+NOTHING_PROTECTED: Final = Protected()
+"""What is evidence wherever it lies, and nothing else."""
+
 _ADVICE: Final = "name a file in another folder"
 
 

@@ -1,10 +1,11 @@
 """One open archive: what was verified is what is read, whatever takes its place at its path."""
 
+import io
 import json
 import os
 import tarfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -53,6 +54,23 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
         open_archive(str(tmp_path))
     with open_archive(written(tmp_path, archive(None, [("a", b"")]))) as opened, pytest.raises(NoRecordError):
         opened.inspection  # noqa: B018 - it reads
+
+
+@pytest.mark.parametrize("slip", [b"archive", io.BytesIO(b""), None])
+def test_what_is_neither_a_path_nor_an_open_file(slip: Any) -> None:
+    with pytest.raises(TypeError, match="a path, or a file that the system has open"):
+        open_archive(slip)
+
+
+def test_a_closed_archive_says_so_and_its_streams_go_on(path: str) -> None:
+    opened = open_archive(Path(path))
+    stream = opened.open("index.php")
+    opened.close()
+    opened.close()
+    for ask in (opened.verify, opened.needs, lambda: list(opened.members()), lambda: opened.open("index.php")):
+        with pytest.raises(ValueError, match="the archive is closed"):
+            ask()
+    assert stream.read() == FILES["index.php"]
 
 
 # --- members and contents ---------------------------------------------------------------------------------------------

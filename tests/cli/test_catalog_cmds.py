@@ -57,7 +57,7 @@ class TestExport:
     def test_of_backups_as_jsonl_says_how_old_it_is(self, catalog: Path) -> None:
         ran = run("export", catalog, "--to", "jsonl")
         assert (ran.code, [row["id"] for row in ran.jsonl]) == (0, [BACKUP])
-        assert re.fullmatch(rf"backupmeta: {catalog}: as of [-0-9]+ [:0-9]+ UTC, \d+ seconds ago\n", ran.err)
+        assert re.fullmatch(rf"backupmeta: {catalog}: as of [-0-9]+ [:0-9]+ UTC, \d+ \w+ ago\n", ran.err)
 
     def test_of_another_table_as_csv(self, catalog: Path, account: Account) -> None:
         ran = run("export", catalog, "--to", "csv", "--table", "accounts")

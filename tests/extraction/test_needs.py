@@ -167,6 +167,15 @@ def test_what_is_in_the_way(site: Path, tmp_path: Path, name: str, obstacle: str
     assert run("extract", site, "--to", f"{tmp_path}/{name}", "--no-fsync").code == 2
 
 
+def test_among_evidence_nothing_is_unpacked(site: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "application_backups/site"
+    folder.parent.mkdir()
+    ran = run("needs", site, "--against", folder, "--json")
+    obstacle = json.loads(ran.out)["room"]["obstacle"]
+    assert (ran.code, obstacle) == (1, "lies among what is read, where nothing is written")
+    assert run("extract", site, "--to", folder).code == 2
+
+
 def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o755)
     with unprivileged():
