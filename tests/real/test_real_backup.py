@@ -131,9 +131,10 @@ def answer(*arguments: str | Path) -> Json:
 
 
 def only_line(*arguments: str | Path) -> Json:
-    """Return the one object that a command prints as JSONL."""
+    """Return the one object that a command prints as JSONL, but for where its evidence lies."""
     (line,) = clean(*arguments, "--jsonl").splitlines()
     row: Json = json.loads(line)
+    assert row.pop("evidence")["local_path"]
     return row
 
 
@@ -226,7 +227,7 @@ def test_list_filters(real: Real) -> None:
     domain = real.truth["siteurl"].split("/")[2]
     assert only_line("list", real.homes, "--application", "wordpress", "--domain", domain)["id"] == real.id
     nothing = run("list", real.homes, "--jsonl", "--until", "2001-01-01")
-    assert (nothing.returncode, nothing.stdout) == (0, b"")
+    assert (nothing.returncode, nothing.stdout) == (1, b"")
     assert b"nothing that matches" in nothing.stderr
 
 
