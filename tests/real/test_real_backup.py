@@ -131,9 +131,10 @@ def answer(*arguments: str | Path) -> Json:
 
 
 def only_line(*arguments: str | Path) -> Json:
-    """Return the one object that a command prints as JSONL."""
+    """Return the one object that a command prints as JSONL, but for where its evidence lies."""
     (line,) = clean(*arguments, "--jsonl").splitlines()
     row: Json = json.loads(line)
+    assert row.pop("evidence")["local_path"]
     return row
 
 
