@@ -86,7 +86,15 @@ class Search:
 
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
-        yield from self.of_user(places.homes(self.places(), self.limits, findings))
+        yield from self.read(self.unread(findings), findings)
+
+    def unread(self, findings: list[Finding]) -> Iterator[places.OpenedHome | Home]:
+        """Yield all homes, whosever they are, none of them read. As `homes` otherwise."""
+        return places.unread(self.places(), self.limits, findings)
+
+    def read(self, opened: Iterable[places.OpenedHome | Home], findings: list[Finding]) -> Iterator[Home]:
+        """Yield those of the homes that were ``opened`` that the user has, read."""
+        return self.of_user(places.read(opened, self.limits, findings))
 
     def of_user(self, homes: Iterable[Home]) -> Iterator[Home]:
         """Yield those of the ``homes`` that the user has."""

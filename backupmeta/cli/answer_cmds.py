@@ -72,7 +72,8 @@ def view(
         for finding in findings
         if finding.hides_records or (finding.is_unread and any(source.path in named for source in finding.evidence))
     )
-    return messages.report((*(altered if where.catalog else odd), *answer.findings), Severity.WARNING)
+    own = (finding.at_path(answer.server_path) for finding in answer.findings)
+    return messages.report((*(altered if where.catalog else odd), *own), Severity.WARNING)
 
 
 def _subject(
@@ -215,7 +216,7 @@ def _nothing(
     where: Where, search: Search, criteria: Criteria, listing: library.Listing, word: str = "nothing"
 ) -> Iterator[str]:
     """Yield that there is nothing, and what there is instead of what was asked for."""
-    advice = "" if where.roots or where.catalog else "; name a ROOT"
+    advice = "" if where.roots or where.catalog or criteria.are_given else "; name a ROOT"
     yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
