@@ -80,7 +80,7 @@ def diff(
     difference = compare(a, b, search, user=user, deep=deep)
     protected = where.protected(a, b)._replace(site=None if site is None else site.path)
     target.write(DIFFERENCES[format_name].render(difference, View()), protected)
-    grave = (finding for finding in difference.findings if finding.is_grave)
+    grave = (finding.at_evidence() for finding in difference.findings if finding.is_grave)
     return messages.report(grave, Severity.WARNING) or int(not difference.is_same)
 
 
