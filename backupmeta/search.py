@@ -41,6 +41,12 @@ from backupmeta.words import are, few
 Row = TypeVar("Row")
 
 
+def require_sequence(values: object, name: str, spelling: str) -> None:
+    """Raise `TypeError` where ``values``, so named, are a single path; ``spelling`` is how it is given."""
+    if isinstance(values, str | bytes | os.PathLike):
+        raise TypeError(f"{name} are a sequence of paths: {spelling.format(os.fspath(values))}")
+
+
 @dataclass(frozen=True)
 class Search:
     """Where to look, and how.
@@ -62,8 +68,7 @@ class Search:
 
     def __post_init__(self) -> None:
         """Raise `TypeError` where ``roots`` are one path: read letter by letter, they would be other places."""
-        if isinstance(self.roots, str | bytes | os.PathLike):
-            raise TypeError(f"roots are a sequence of paths: Search([{os.fspath(self.roots)!r}])")
+        require_sequence(self.roots, "roots", "Search([{!r}])")
 
     @property
     def name(self) -> str:

@@ -36,7 +36,7 @@ from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, pickled_in_clear
-from backupmeta.search import EVERYWHERE, Search
+from backupmeta.search import EVERYWHERE, Search, require_sequence
 from backupmeta.targets import archive_of, homes_of
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
@@ -261,6 +261,7 @@ def verify(
         run: what verifies the archives.
         targets: what alone is judged of what there is: see `backupmeta.targets.homes_of`; without any, all.
     """
+    require_sequence(targets, "targets", "verify(targets=[{!r}])")
     now = int(time()) if now is None else now
     kept = list[KeptBackup]()
     for item, outcomes in run(_items(search, policy, now, targets)):
