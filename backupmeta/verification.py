@@ -483,9 +483,7 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
 
 
 def _kept(inspection: Inspection, path: str, sha256: str | None, *, is_whole: bool) -> KeptBackup:
-    time = inspection.text("backup_time")
-    made = int(time) if time.isdecimal() else None
-    return KeptBackup(path, inspection.text("backup_install"), made, sha256, is_whole)
+    return KeptBackup(path, inspection.text("backup_install"), inspection.seconds("backup_time"), sha256, is_whole)
 
 
 def _of_record(case: Case) -> KeptBackup | None:
