@@ -36,7 +36,7 @@ from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, pickled_in_clear
-from backupmeta.search import EVERYWHERE, Search
+from backupmeta.search import EVERYWHERE, Search, require_sequence
 from backupmeta.targets import archive_of, homes_of
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
@@ -263,6 +263,7 @@ def verify(
         run: what verifies the archives.
         targets: what alone is judged of what there is: see `backupmeta.targets.homes_of`; without any, all.
     """
+    require_sequence(targets, "targets", "verify(targets=[{!r}])")
     now = int(time()) if now is None else now
     kept = list[KeptBackup]()
     for item, outcomes in run(_items(search, policy, now, targets)):
@@ -484,9 +485,7 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
 
 
 def _kept(inspection: Inspection, path: str, sha256: str | None, *, is_whole: bool) -> KeptBackup:
-    time = inspection.text("backup_time")
-    made = int(time) if time.isdecimal() else None
-    return KeptBackup(path, inspection.text("backup_install"), made, sha256, is_whole)
+    return KeptBackup(path, inspection.text("backup_install"), inspection.seconds("backup_time"), sha256, is_whole)
 
 
 def _of_record(case: Case) -> KeptBackup | None:

@@ -146,9 +146,8 @@ class CheckedInstall(NamedTuple):
     @classmethod
     def of(cls, install: Inspection) -> Self:
         """Return what is asked of an ``install``."""
-        created, name = install.get("time_created"), install.text("autobk_schedule")
-        since = created if isinstance(created, int) else None
-        return cls(install.source("id"), install.source("autobk"), schedule_of(install), name, since)
+        sources, since = (install.source("id"), install.source("autobk")), install.seconds("time_created")
+        return cls(*sources, schedule_of(install), install.text("autobk_schedule"), since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +172,14 @@ class CheckedAccount:
     def by_install(self) -> dict[str, list[KeptBackup]]:
         """Its whole backups by their install's id: of each live install, or, without records of any, of those named."""
         backups: dict[str, list[KeptBackup]] = {id_: [] for id_ in self.installs or ()}
-        for backup in filter(_is_whole, self.kept):
-            if backup.install in backups or (backup.install and self.installs is None):
+        for backup in self.kept:
+            if backup.is_whole and (backup.install in backups or (backup.install and self.installs is None)):
                 backups.setdefault(backup.install, []).append(backup)
         return backups
 
     def place(self, install: str, backups: Sequence[KeptBackup]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
         return self.installs[install].record if self.installs is not None else backups[0].source
-
-
-def _is_whole(backup: KeptBackup) -> bool:
-    return backup.is_whole
 
 
 BACKUP_DUPLICATE: Final = _warning(

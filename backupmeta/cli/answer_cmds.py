@@ -44,9 +44,9 @@ def view(
 ) -> int:
     """Show one backup as the server would: GET /backups/{id}; or one install: GET /installs/{id}.
 
-    TARGET is an archive, a record file, an id, or an archive's name. An archive's home is found upwards from it. An id
-    that no backup answers to is that of an install. A negative answer (404, 403) is printed in the same envelope, with
-    exit code 1.
+    TARGET is an archive, a record file, an id, an archive's name, or a path as the server of --sysroot saw it. An
+    archive's home is found upwards from it. An id that no backup answers to is that of an install. A negative answer
+    (404, 403) is printed in the same envelope, with exit code 1.
 
     \b
     Examples:

@@ -370,7 +370,7 @@ def _walked(
 
 def _findings(end: End, path: str) -> Iterator[Finding]:
     """Yield what was odd about an archive, at its ``path`` as the server saw it."""
-    yield from (finding.in_file(path).at_path(path) for finding in end.findings)
+    yield from (finding.in_file(path) for finding in end.findings)
     if end.left_out:
         yield Finding(rules.LIMIT_EXCEEDED, path, f"{counted(end.left_out, 'more table')} in the dump")
 

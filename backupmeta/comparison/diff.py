@@ -42,11 +42,6 @@ class Side(NamedTuple):
     name: str
     inspection: Inspection
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What is odd about it, with its path."""
-        return [finding.at_path(self.inspection.server_path) for finding in self.inspection.findings]
-
     def to_json(self) -> dict[str, object]:
         """Return it for JSON."""
         time = recorded_moment(self.inspection.text("backup_time"))
@@ -114,7 +109,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
             sides.append(_current(sides[0], search, findings))
     before, after = sides
     for side in sides:
-        findings += side.findings
+        findings += side.inspection.findings
     changes = compared(before.inspection, after.inspection)
     if not deep:
         return Difference(before, after, changes, None, tuple(dict.fromkeys(findings)))
@@ -134,7 +129,7 @@ def _with_site(a: str, site: Site, search: Search, user: str | None) -> Differen
     with noting(findings):
         side = _side(a, search, user, findings)
     contents = compared_with_site(_archive(side, "name a backup that has one"), site, search.limits, few_processes(2))
-    odd = (*findings, *side.findings, *contents.findings)
+    odd = (*findings, *side.inspection.findings, *contents.findings)
     return Difference(side, site, Changes(), contents, tuple(dict.fromkeys(odd)))
 
 

@@ -4,6 +4,7 @@ The history of an install has all its backups, oldest first. Its archives are wa
 each once.
 """
 
+import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -463,4 +464,4 @@ def member_names(target: str, member: str, search: Search) -> MemberNames:
         return MemberNames(os.fsencode(member))
     place = archive_of(target, search, f"{member} is a member of an archive: name that")
     with place.open() as file:
-        return MemberNames(find(file, member, search.limits).member.name)
+        return MemberNames(glob.escape(find(file, member, search.limits).member.name))

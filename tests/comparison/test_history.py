@@ -312,6 +312,12 @@ def test_patterns_and_numbers(tmp_path: Path) -> None:
         followed(account, "#9", target=name(0))
 
 
+def test_a_member_by_its_number_is_no_pattern(tmp_path: Path) -> None:
+    account = account_of(tmp_path, [{"*": b"1", "b": b"1"}, {"b": b"1"}])
+    assert spans(next(followed(account, "#2", target=name(0)).files())) == [("there", 0, 0, ()), ("absent", 1, 1, ())]
+    assert len(list(followed(account, "#2", target=name(0)).files())) == 1
+
+
 def test_an_archive_that_two_records_name_is_walked_once(tmp_path: Path) -> None:
     account = account_of(tmp_path, [X, X])
     account.backup("f" * 25, record(0))

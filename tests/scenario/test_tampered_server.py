@@ -149,6 +149,26 @@ def test_the_last_clean_backup_before_the_webshell_is_found_in_one_command(answe
     ]
 
 
+def test_a_catalog_tells_in_which_backups_the_webshell_is(answers: Answers) -> None:
+    otto = next(case for case in ACTS if case.user == "otto").account()
+    repacked = otto.backups[4]
+    asked = ("find", answers.catalog, "--member", "*/uploads/*.php", "--user", "otto", "--json")
+    [shell] = run(*asked).json
+    assert (shell["backups"], shell["first"]["id"], shell["last"]["id"]) == (1, repacked.id, repacked.id)
+    assert shell["first"]["archive"] == str(answers.root / "home/otto/application_backups" / repacked.name)
+    assert run("find", answers.catalog, "--member-sha256", shell["digest"], "--user", "otto", "--json").json == [shell]
+
+
+def test_a_catalog_counts_the_backups_of_each_member_as_tarfile_does(answers: Answers) -> None:
+    anna = answers.root / "home/anna/application_backups"
+    there = Counter(name for path in anna.iterdir() for name in {member[2] for member in members_of(path)})
+    told = Counter[str]()
+    for row in run("find", answers.catalog, "--member", "*", "--user", "anna", "--limit", "100000", "--jsonl").jsonl:
+        if row["first"]["archive"].startswith(f"{anna}/"):  # a copy lies in another's home
+            told[row["name"]] += row["backups"]
+    assert told == there
+
+
 def test_the_plugin_with_a_webshell_has_its_last_earlier_content_in_one_command(answers: Answers) -> None:
     petra = next(case for case in ACTS if case.user == "petra").account()
     member = ("--member", "wp-content/plugins/letter-box/letter-box.php", "--json")
