@@ -4,7 +4,7 @@ What each schedule of automatic backups keeps: FORMAT.md §4, ``autobk``; §8, "
 archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, Self
@@ -159,12 +159,14 @@ class CheckedAccount:
         kept: its backups.
         requirements: what is asked for.
         now: the moment of judging, Unix seconds.
+        live: the ids of its live installs, also of those whose record can't be read; None where nobody knows all.
     """
 
     installs: Mapping[str, CheckedInstall] | None
     kept: Sequence[KeptBackup]
     requirements: Requirements
     now: int
+    live: Container[str] | None = None
 
     @property
     def by_install(self) -> dict[str, list[KeptBackup]]:
@@ -200,7 +202,7 @@ def duplicates(account: CheckedAccount) -> Iterator[Finding]:
 def orphans(account: CheckedAccount) -> Iterator[Finding]:
     """Yield the backups of an account whose install is gone."""
     for backup in account.kept:
-        yield from orphaned(backup.path, backup.install, account.installs)
+        yield from orphaned(backup.path, backup.install, account.live)
 
 
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
