@@ -3,6 +3,7 @@
 One pass reads the archive and judges it, as `extract` does; no server is asked. What the record tells is masked.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -11,10 +12,12 @@ from backupmeta.archive.dump import Dump
 from backupmeta.checks import application
 from backupmeta.checks.checked_backup import CheckedBackup
 from backupmeta.checks.policy import Verification
+from backupmeta.errors import OutputError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.extraction.tree import Free, free
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
+from backupmeta.search import NOTHING_PROTECTED, Protected
 from backupmeta.verification import Case
 from backupmeta.work.orders import Watch
 
@@ -104,9 +107,16 @@ class Room(NamedTuple):
         return {**named("folder", self.folder), **answer, **sizes}
 
 
-def room_at(folder: str, needs: Needs) -> Room:
-    """Return whether a new ``folder`` has room for the site; nothing is written."""
+def room_at(folder: str, needs: Needs, protected: Protected = NOTHING_PROTECTED) -> Room:
+    """Return whether a new ``folder`` has room for the site, and does not lie among what is ``protected``.
+
+    Nothing is written.
+    """
     there = free(folder)
+    try:
+        protected.refuse(os.path.abspath(folder), folder)
+    except OutputError as error:
+        there = there._replace(obstacle=error.reason)
     return Room(folder, there, needs.room(there.block), needs.entries)
 
 

@@ -85,6 +85,8 @@ def of_targets(account: Account) -> Iterator[list[str]]:
         yield ["explain", file, "--json"]
     yield ["members", path]
     yield ["members", path, "--json"]
+    yield ["needs", path]
+    yield ["needs", path, "--json"]
     yield ["cat", path, "APP-META.INI"]
     yield ["cat", path, "nothing"]
     other = str(account.home.parent / "other/application_backups/lone.tar.gz")

@@ -316,6 +316,8 @@ def commands(homes: Path) -> Iterator[list[str]]:
     for one in (whole, cut):
         yield ["members", one]
         yield ["members", one, "--json", "--member-digest", "md5"]
+        yield ["needs", one]
+        yield ["needs", one, "--json"]
         yield ["cat", one, "APP-META.INI"]
         yield ["cat", one, "#3"]
     for form in ("text", "json", "junit", "sarif", "github"):

@@ -81,6 +81,8 @@ ASKED: Final[Mapping[str, Asked]] = {
     "explain json": asked("json", "explain", "{archive}", "--json"),
     "members": asked("text", "members", "{archive}"),
     "members json": asked("json", "members", "{archive}", "--json", "--member-digest", "md5"),
+    "needs": asked("text", "needs", "{archive}", "--against", "site"),
+    "needs json": asked("json", "needs", "{archive}", "--json"),
     "cat record": asked("exact", "cat", "{archive}", "APP-META.INI"),
     "cat": asked("exact", "cat", "{archive}", "readme"),
     "verify": asked("text", "verify", "{home}", "{archive}", "{lone}", *ALONE, "--fail-on", "note"),
