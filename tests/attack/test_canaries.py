@@ -97,9 +97,6 @@ def of_targets(account: Account) -> Iterator[list[str]]:
         yield ["history", INSTALL, "--root", homes, "--format", form]
         yield ["history", INSTALL, "--root", homes, "--deep", "--jobs", "1", "--format", form]
         yield ["history", INSTALL, "--root", homes, "--member", "*", "--jobs", "1", "--format", form]
-    for form in ("text", "json"):
-        yield ["needs", path, "--format", form]
-        yield ["needs", other, "--format", form]
 
 
 def of_homes(homes: list[str]) -> Iterator[list[str]]:

@@ -332,9 +332,6 @@ def commands(homes: Path) -> Iterator[list[str]]:
         yield ["history", INSTALL, "--root", root, "--format", form]
         yield ["history", INSTALL, "--root", root, "--deep", "--jobs", "1", "--format", form]
         yield ["history", whole, "--member", "*", "--jobs", "1", "--format", form]
-    for archive_path in (whole, cut):
-        yield ["needs", archive_path]
-        yield ["needs", archive_path, "--json"]
     yield ["report", root, "--deep", "--jobs", "1"]
 
 

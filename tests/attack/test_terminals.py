@@ -97,8 +97,6 @@ ASKED: Final[Mapping[str, Asked]] = {
     "diff with a folder": asked("text", "diff", "{archive}", "{site}"),
     "diff with a folder json": asked("json", "diff", "{archive}", "{site}", "--json"),
     "diff with a folder markdown": asked("markdown", "diff", "{archive}", "{site}", "--format", "markdown"),
-    "needs": asked("text", "needs", "{archive}"),
-    "needs json": asked("json", "needs", "{archive}", "--json"),
     "history": asked("text", "history", "{archive}"),
     **{
         f"history {name} {form}": asked(form, "history", "{archive}", *how, "--jobs", "1", "--format", form)
