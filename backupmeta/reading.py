@@ -27,7 +27,7 @@ from backupmeta.evidence import EvidenceFile, EvidenceView, Place, identity_at, 
 from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection, extracted
 from backupmeta.extraction.needs import Needs, needed_by
 from backupmeta.provenance import Source, Witness
-from backupmeta.search import EVERYWHERE, Search
+from backupmeta.search import EVERYWHERE, Search, require_sequence
 from backupmeta.verification import Case
 
 Openable: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -167,7 +167,7 @@ class OpenArchive:
         and `LimitExceededError` for one of more than `LONGEST_STATEMENT` bytes.
         """
         wanted = table.encode("utf-8", "surrogateescape") if isinstance(table, str) else table
-        for statement, content in _cut(self.path, self._dump_content()):
+        for statement, content in cut(self.path, self._dump_content()):
             if statement.filled is not None and wanted in {None, statement.filled.name}:
                 name = statement.filled.name
                 yield TableStatement(name.decode("utf-8", "surrogateescape"), name, statement.rows, content)
@@ -217,6 +217,7 @@ class OpenArchive:
             EvidenceError: the archive can't be read.
             OutputError: the folder can't be written.
         """
+        require_sequence(names, "names", "extract(folder, [{!r}])")
         order = Order(
             folder=folder,
             selection=Selection((os.fsencode(name) for name in names), has_own=has_own),
@@ -288,7 +289,7 @@ def _stream(pieces: Iterator[bytes]) -> BinaryIO:
     return io.BufferedReader(_Pieces(pieces))
 
 
-def _cut(path: str, content: Iterator[bytes]) -> Iterator[tuple[Statement, bytes]]:
+def cut(path: str, content: Iterator[bytes]) -> Iterator[tuple[Statement, bytes]]:
     """Yield the statements of a dump, with their bytes. Raises `LimitExceededError`."""
     finished, held, base = list[Statement](), bytearray(), 0
     statements = Statements(finished.append)

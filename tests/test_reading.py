@@ -22,6 +22,7 @@ from backupmeta import (
     view,
 )
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NoRecordError, NotRegularError
+from backupmeta.reading import cut
 from tests.invented import BACKUP, NAME, archive, backup_record, run
 from tests.sites import DUMP, FILES, NOW, honest, packed, record
 
@@ -141,6 +142,16 @@ def test_statements_longer_than_a_piece_and_the_last_dump(tmp_path: Path) -> Non
     files = [("APP-DATA.SQL", DUMP), ("a", b""), ("./APP-DATA.SQL", dump)]
     with open_archive(written(tmp_path, archive(record(), files))) as opened:
         assert [statement.content for statement in opened.statements()] == [LONG, LONG[:-1] + b" -- no end"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 997, 65_536])
+def test_statements_are_the_same_wherever_pieces_end(size: int) -> None:
+    quoted = rb"INSERT INTO `a;b` (`x`) VALUES ('it''s; \' -- no comment'),(2);"
+    delimited = b"DELIMITER ;;\nREPLACE INTO t VALUES (';') ;;\nDELIMITER ;\n"
+    text = DUMP + b"/* INSERT INTO c VALUES (1); */ # ;\n" + quoted + b"\n" + delimited + LONG[:70_000]
+    pieces = (text[at : at + size] for at in range(0, len(text), size))
+    filling = [content for statement, content in cut("", pieces) if statement.filled is not None]
+    assert filling == [*INSERTS, quoted, b"REPLACE INTO t VALUES (';') ;;", LONG[:70_000]]
 
 
 def test_a_statement_that_takes_too_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,9 +44,9 @@ def view(
 ) -> int:
     """Show one backup as the server would: GET /backups/{id}; or one install: GET /installs/{id}.
 
-    TARGET is an archive, a record file, an id, or an archive's name. An archive's home is found upwards from it. An id
-    that no backup answers to is that of an install. A negative answer (404, 403) is printed in the same envelope, with
-    exit code 1.
+    TARGET is an archive, a record file, an id, an archive's name, or a path as the server of --sysroot saw it. An
+    archive's home is found upwards from it. An id that no backup answers to is that of an install. A negative answer
+    (404, 403) is printed in the same envelope, with exit code 1.
 
     \b
     Examples:
@@ -272,7 +272,7 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     if gone:
         listed = library.list_gone_installs(search, findings)
         has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest)
-        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
+        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is known to be gone")
     else:
         has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
         nothing = _nothing(where, search, criteria, library.list_installs)
