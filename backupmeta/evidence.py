@@ -306,7 +306,6 @@ class Folder:
         self._fd = fd
         self._identity: tuple[int, int] | None = None
         self._before = os.path.join(path, "")
-        self._server_before = join_server_path(server_path, "")
         if fd >= 0:
             _OPEN_FOLDERS.use(self)
 
@@ -420,7 +419,7 @@ class Folder:
 
     def server_child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, as the server saw it."""
-        return self._server_before + name
+        return join_server_path(self.server_path, name)
 
     def _open_child(self, name: str, flags: int) -> int:
         try:

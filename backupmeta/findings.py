@@ -156,6 +156,10 @@ class Finding(_FindingFields):
             return self._replace(subject=path)
         return Finding(self.rule, ": ".join(filter(None, (path, self.subject))), self.detail, self.evidence)
 
+    def at_evidence(self) -> "Finding":
+        """Return the same with the path of its first evidence in its subject."""
+        return self.at_path(self.evidence[0].path) if self.evidence else self
+
     def in_file(self, path: str) -> "Finding":
         """Return the same, all of its evidence in the file at ``path``: such as an archive as the server saw it."""
         return self._replace(evidence=tuple(source._replace(path=path) for source in self.evidence))

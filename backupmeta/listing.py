@@ -1,94 +1,114 @@
-"""Listing backups as texts, by one process or several: a process goes on where it listed last."""
+"""Listing backups as texts, by one process or several: each reads the homes that it lists, and no others."""
 
 from collections.abc import Callable, Iterator
-from itertools import count, islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from backupmeta import library
+from backupmeta.account.home import Home, Pair
+from backupmeta.account.places import OpenedHome
 from backupmeta.backup.inspection import Inspection
 from backupmeta.findings import Finding
 from backupmeta.search import Search
 from backupmeta.work.orders import Watch, Work, Workers, results
 
 BLOCK: Final = 64
-"""How many backups are listed by one order."""
+"""How many backups of a home are listed by one order."""
 
 _LONG: Final = 16 * 1024
 """From how many characters on a text does not wait for others."""
 
 
 class Block(NamedTuple):
-    """Some backups of a list.
+    """Some backups of a home.
 
     Attributes:
-        first: the number of the first one, from 0.
+        home: the number of the home, from 0.
+        path: its path, as the server saw it.
+        first: the number of the first backup, from 0.
         stop: the number after that of the last one.
+        has_rest: whether those that may come after it belong to the block, too.
         is_read: whether their archives are read; else they are only named.
     """
 
+    home: int
+    path: str
     first: int
     stop: int
+    has_rest: bool
     is_read: bool = True
 
 
-class Passed(NamedTuple):
-    """What comes after the texts of a block.
-
-    Attributes:
-        findings: what could not be read up to here, since the last block of the same process.
-        is_last: whether there are no more backups.
-    """
-
-    findings: tuple[Finding, ...]
-    is_last: bool
+Part: TypeAlias = str | tuple[Finding, ...]
+"""Texts of a block, or what could not be read up to here, since the last block of the same process."""
 
 
-class BackupListing(Work[Block, str | Passed]):
-    """Listing backups as texts. A process goes on from the block that it listed last."""
+class BackupListing(Work[Block, Part]):
+    """Listing backups as texts. A process goes on from the home that it read last."""
 
     def __init__(self, search: Search, text: Callable[[Inspection, list[Finding]], str]) -> None:
         """List what ``search`` finds; ``text`` returns that of a backup, and may append to the findings."""
         self._search = search
         self._text = text
         self._findings = list[Finding]()
+        self._noted = 0
         self._begin()
 
-    def do(self, order: Block, _watch: Watch) -> Iterator[str | Passed]:
+    def do(self, order: Block, _watch: Watch) -> Iterator[Part]:
         """Yield the texts of a block, many at once, and then what else there is to say."""
-        if order.first < self._next:
-            self._begin()
         texts = list[str]()
-        for home, pair in islice(self._backups, order.stop - self._next):
-            self._next += 1
-            if self._next <= order.first:
-                continue
+        for home, pair in self._backups(order):
             if order.is_read:
                 inspections = library.inspected(home, pair, self._search, self._findings)
                 texts.extend(self._text(inspection, self._findings) for inspection in inspections)
             else:
-                self._findings.append(
-                    library.given_up(pair.archive.server_path if pair.archive else home.folder.server_path)
-                )
+                self._findings.append(library.given_up(pair.archive.server_path if pair.archive else order.path))
             if texts and len(texts[-1]) > _LONG:
                 yield "".join(texts)
                 texts.clear()
         yield "".join(texts)
-        yield Passed(tuple(self._findings), is_last=self._next < order.stop)
-        self._findings.clear()
+        if self._home is not None:
+            self._findings.extend(self._home.findings[self._noted :])
+            self._noted = len(self._home.findings)
+        if self._findings:
+            yield tuple(self._findings)
+            self._findings.clear()
 
     def divided(self, order: Block) -> list[Block]:
-        """Return a block for each backup; of a single one, that it is only named."""
+        """Return a block for each backup, and one for the rest; of a single one, that it is only named."""
         if order.stop - order.first > 1:
-            return [Block(number, number + 1) for number in range(order.first, order.stop)]
-        return [order._replace(is_read=False)] if order.is_read else []
+            singles = [order._replace(first=n, stop=n + 1, has_rest=False) for n in range(order.first, order.stop)]
+            return [*singles, order._replace(first=order.stop)] if order.has_rest else singles
+        return [order._replace(is_read=False)] if order.is_read and order.stop > order.first else []
 
-    def given_up(self, order: Block) -> Iterator[Passed]:
-        """Yield that nothing can be listed from a backup on."""
-        yield Passed((library.given_up(f"backup {order.first + 1} of the list, and all after it"),), is_last=True)
+    def given_up(self, order: Block) -> Iterator[Part]:
+        """Yield that a backup can't be listed, nor even named."""
+        if order.stop > order.first:
+            yield (library.given_up(f"{order.path}, backup {order.first + 1}"),)
 
     def _begin(self) -> None:
-        self._next = 0
-        self._backups = library.each_backup(self._search, self._findings)
+        self._number = self._asked = -1
+        self._homes = self._search.read(self._from_asked(), self._findings)
+        self._home: Home | None = None
+        self._pairs = list[Pair]()
+
+    def _from_asked(self) -> Iterator[OpenedHome | Home]:
+        """Yield the homes from the one on that is asked for."""
+        for opened in self._search.unread([]):  # who gives the orders notes what is odd about it
+            self._number += 1
+            if self._number >= self._asked:
+                yield opened
+
+    def _backups(self, order: Block) -> Iterator[tuple[Home, Pair]]:
+        """Yield the backups of a block, each with its open home."""
+        if order.home < self._number:
+            self._begin()
+        if order.home > self._number:
+            self._asked = order.home
+            self._home = next(self._homes, None)
+            self._pairs, self._noted = [] if self._home is None else self._home.pairs(), 0
+        if self._home is not None and order.home == self._number:
+            for pair in self._pairs[order.first : None if order.has_rest else order.stop]:
+                yield self._home, pair
 
 
 def listed(
@@ -96,13 +116,20 @@ def listed(
 ) -> Iterator[str]:
     """Yield the texts of `backupmeta.library.list_backups`, many at once, which the ``workers`` make.
 
-    What can't be read is appended to ``findings``; of a home with many backups more than once.
+    What can't be read is appended to ``findings``; of a home with many backups more than once. Raises
+    `UnreadableError` for a root.
     """
-    blocks = (Block(number, number + BLOCK) for number in count(step=BLOCK))
-    for _, part in results(blocks, BackupListing(search, text), workers):
+    for _, part in results(_blocks(search, findings), BackupListing(search, text), workers):
         if isinstance(part, str):
             yield part
-            continue
-        findings.extend(part.findings)
-        if part.is_last:
-            return
+        else:
+            findings.extend(part)
+
+
+def _blocks(search: Search, findings: list[Finding]) -> Iterator[Block]:
+    """Yield the blocks of each home, by how many backups it has, about; its last one has all the rest."""
+    for number, opened in enumerate(search.unread(findings)):
+        size = opened.size(search.limits) if isinstance(opened, OpenedHome) else 1
+        for first in range(0, max(size, 1), BLOCK):
+            stop = min(first + BLOCK, max(size, 1))
+            yield Block(number, opened.folder.server_path, first, stop, has_rest=stop >= size)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from time import time
-from typing import BinaryIO, Final, NamedTuple, Self
+from typing import BinaryIO, Final, NamedTuple, Self, TypeAlias
 
 from backupmeta import library, verification
 from backupmeta.account.home import Pair, State, Surroundings
@@ -27,8 +27,11 @@ from backupmeta.evidence import EvidenceFile, EvidenceView, Place, identity_at, 
 from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection, extracted
 from backupmeta.extraction.needs import Needs, needed_by
 from backupmeta.provenance import Source, Witness
-from backupmeta.search import EVERYWHERE, Search
+from backupmeta.search import EVERYWHERE, Search, require_sequence
 from backupmeta.verification import Case
+
+Openable: TypeAlias = str | os.PathLike[str] | BinaryIO
+"""What can be opened as an archive: a path, or a file that is open."""
 
 LONGEST_STATEMENT: Final = 64 * MIB
 """The longest statement that is given, in bytes: MySQL 8's server takes none that is longer by default."""
@@ -64,6 +67,7 @@ class OpenArchive:
         self._case = _case(file, search)
         self.path: str = file.path
         self.server_path: str = self._case.server_path
+        self._is_closed = False
         self._reader: Reader | None = None
         self._passing: Member | None = None
 
@@ -75,7 +79,14 @@ class OpenArchive:
 
     def close(self) -> None:
         """Close it; streams that were opened from it go on."""
-        self._file.close()
+        if not self._is_closed:
+            self._is_closed = True
+            self._file.close()
+
+    def _view(self) -> EvidenceView:
+        if self._is_closed:
+            raise ValueError(f"{self.path}: the archive is closed")
+        return EvidenceView(self._file)
 
     def has_changed(self) -> bool:
         """Return whether the file was written to since it was opened. Raises `UnreadableError`."""
@@ -89,7 +100,7 @@ class OpenArchive:
         """
         case, pair = self._case, self._case.pair
         try:
-            beginning = head(EvidenceView(self._file), case.limits, case.server_path)
+            beginning = head(self._view(), case.limits, case.server_path)
             source = Source(Witness.EMBEDDED_RECORD, case.server_path, beginning.member.text)
             embedded = library.own_record(source, beginning.record, pair.record, case.limits)
             findings = beginning.findings
@@ -109,7 +120,7 @@ class OpenArchive:
 
         Raises `EvidenceError` where not a single one can be read.
         """
-        reader = self._reader = Reader(EvidenceView(self._file), self._case.limits)
+        reader = self._reader = Reader(self._view(), self._case.limits)
         for self._passing in reader:
             yield self._passing
         self._passing = None
@@ -121,12 +132,12 @@ class OpenArchive:
         archive is read once more. Raises `NoMemberError`; reading raises `EvidenceError` where content is missing.
         """
         if isinstance(member, str):
-            return _stream(find(EvidenceView(self._file), member, self._case.limits).content)
+            return _stream(find(self._view(), member, self._case.limits).content)
         if member.kind not in WITH_CONTENT:
             raise NoMemberError(self.path, member.text, f"is no plain file but a {member.kind}")
         if member is self._passing and self._reader is not None:
             return _stream(self._passing_content(self._reader, member))
-        return _stream(at_offset(EvidenceView(self._file), self._case.limits, member.offset))
+        return _stream(at_offset(self._view(), self._case.limits, member.offset))
 
     def _passing_content(self, reader: Reader, member: Member) -> Iterator[bytes]:
         pieces = reader.content(member)
@@ -146,7 +157,7 @@ class OpenArchive:
         Raises `EvidenceError` where nothing of the archive can be read.
         """
         dumps = Dumps()
-        deque(Pass(EvidenceView(self._file), self._case.limits, algorithms=(), consumers=[dumps]), maxlen=0)
+        deque(Pass(self._view(), self._case.limits, algorithms=(), consumers=[dumps]), maxlen=0)
         return dumps.dump
 
     def statements(self, table: str | bytes | None = None) -> Iterator[TableStatement]:
@@ -156,25 +167,25 @@ class OpenArchive:
         and `LimitExceededError` for one of more than `LONGEST_STATEMENT` bytes.
         """
         wanted = table.encode("utf-8", "surrogateescape") if isinstance(table, str) else table
-        for statement, content in _cut(self.path, self._dump_content()):
+        for statement, content in cut(self.path, self._dump_content()):
             if statement.filled is not None and wanted in {None, statement.filled.name}:
                 name = statement.filled.name
                 yield TableStatement(name.decode("utf-8", "surrogateescape"), name, statement.rows, content)
 
     def _dump_content(self) -> Iterator[bytes]:
         """Yield the content of the dump that counts, the last one."""
-        return find(EvidenceView(self._file), f"./{DUMP.decode()}", self._case.limits).content
+        return find(self._view(), f"./{DUMP.decode()}", self._case.limits).content
 
     # --- the archive as a whole -----------------------------------------------------------------------------------
 
     def verify(self, policy: Policy = DEFAULT, now: int | None = None) -> Verification:
         """Return what the archive is judged to be by ``policy``, as of ``now``, Unix seconds; by default the clock."""
         case = self._case._replace(policy=policy, now=int(time()) if now is None else now)
-        return verification.outcomes_in(case, EvidenceView(self._file))[0].verification
+        return verification.outcomes_in(case, self._view())[0].verification
 
     def needs(self) -> Needs:
         """Return what a restore needs. Raises `EvidenceError` where the archive can't be read."""
-        return needed_by(self._case, EvidenceView(self._file))
+        return needed_by(self._case, self._view())
 
     def extract(
         self,
@@ -206,6 +217,7 @@ class OpenArchive:
             EvidenceError: the archive can't be read.
             OutputError: the folder can't be written.
         """
+        require_sequence(names, "names", "extract(folder, [{!r}])")
         order = Order(
             folder=folder,
             selection=Selection((os.fsencode(name) for name in names), has_own=has_own),
@@ -214,21 +226,28 @@ class OpenArchive:
             has_owners=has_owners,
             keeps_partial=keeps_partial,
         )
-        return extracted(self._case, EvidenceView(self._file), order, report, dump)
+        return extracted(self._case, self._view(), order, report, dump)
 
 
-def open_archive(archive: str | BinaryIO, search: Search = EVERYWHERE) -> OpenArchive:
+def open_archive(archive: Openable, search: Search = EVERYWHERE) -> OpenArchive:
     """Open an ``archive``: the one at a path, or an open file, which stays open and where it is.
 
-    ``search`` tells limits and the server's time zone. Raises `EvidenceError` where it can't be opened.
+    ``search`` tells limits and the server's time zone. Raises `EvidenceError` where it can't be opened, `TypeError` for
+    anything else.
     """
-    if isinstance(archive, str):
-        return OpenArchive(open_named(archive), search)
+    if isinstance(archive, str | os.PathLike):
+        return OpenArchive(open_named(os.fspath(archive)), search)
+    try:
+        number = os.dup(archive.fileno())
+    except (AttributeError, io.UnsupportedOperation):
+        raise TypeError(
+            "an archive is a path, or a file that the system has open, as open(path, 'rb') gives it"
+        ) from None
     name = archive.name if isinstance(archive.name, str) else ""
-    return OpenArchive(EvidenceFile(name, os.dup(archive.fileno())), search)
+    return OpenArchive(EvidenceFile(name, number), search)
 
 
-def verify_archive(archive: str | BinaryIO, policy: Policy = DEFAULT, now: int | None = None) -> Verification:
+def verify_archive(archive: Openable, policy: Policy = DEFAULT, now: int | None = None) -> Verification:
     """Return what an ``archive`` is judged to be: the one at a path, or an open file. See `OpenArchive.verify`.
 
     Raises `EvidenceError` where it can't be opened.
@@ -270,7 +289,7 @@ def _stream(pieces: Iterator[bytes]) -> BinaryIO:
     return io.BufferedReader(_Pieces(pieces))
 
 
-def _cut(path: str, content: Iterator[bytes]) -> Iterator[tuple[Statement, bytes]]:
+def cut(path: str, content: Iterator[bytes]) -> Iterator[tuple[Statement, bytes]]:
     """Yield the statements of a dump, with their bytes. Raises `LimitExceededError`."""
     finished, held, base = list[Statement](), bytearray(), 0
     statements = Statements(finished.append)

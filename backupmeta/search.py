@@ -41,6 +41,12 @@ from backupmeta.words import are, few
 Row = TypeVar("Row")
 
 
+def require_sequence(values: object, name: str, spelling: str) -> None:
+    """Raise `TypeError` where ``values``, so named, are a single path; ``spelling`` is how it is given."""
+    if isinstance(values, str | bytes | os.PathLike):
+        raise TypeError(f"{name} are a sequence of paths: {spelling.format(os.fspath(values))}")
+
+
 @dataclass(frozen=True)
 class Search:
     """Where to look, and how.
@@ -62,8 +68,7 @@ class Search:
 
     def __post_init__(self) -> None:
         """Raise `TypeError` where ``roots`` are one path: read letter by letter, they would be other places."""
-        if isinstance(self.roots, str | bytes | os.PathLike):
-            raise TypeError(f"roots are a sequence of paths: Search([{os.fspath(self.roots)!r}])")
+        require_sequence(self.roots, "roots", "Search([{!r}])")
 
     @property
     def name(self) -> str:
@@ -81,7 +86,15 @@ class Search:
 
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
-        yield from self.of_user(places.homes(self.places(), self.limits, findings))
+        yield from self.read(self.unread(findings), findings)
+
+    def unread(self, findings: list[Finding]) -> Iterator[places.OpenedHome | Home]:
+        """Yield all homes, whosever they are, none of them read. As `homes` otherwise."""
+        return places.unread(self.places(), self.limits, findings)
+
+    def read(self, opened: Iterable[places.OpenedHome | Home], findings: list[Finding]) -> Iterator[Home]:
+        """Yield those of the homes that were ``opened`` that the user has, read."""
+        return self.of_user(places.read(opened, self.limits, findings))
 
     def of_user(self, homes: Iterable[Home]) -> Iterator[Home]:
         """Yield those of the ``homes`` that the user has."""
@@ -203,10 +216,8 @@ class Criteria:
         return any(spelled(opened(text)) == self._words[name] for text in texts(subject))
 
     def _period_holds_of(self, subject: Inspection) -> bool:
-        if not self.period.is_bounded:
-            return True
-        value = subject.get("backup_time" if subject.kind == "backup" else "time_created")
-        return value is not None and value != "" and self.period.has(int(str(value)))
+        seconds = subject.seconds("backup_time" if subject.kind == "backup" else "time_created")
+        return not self.period.is_bounded or (seconds is not None and self.period.has(seconds))
 
     def unknown(self, subjects: Iterable[Inspection], users: Iterable[str]) -> Iterator[str]:
         """Yield a sentence for each word that none of the ``subjects`` has: what there is instead.
@@ -347,6 +358,9 @@ class Protected(NamedTuple):
         homes = [home for folder in folders if (home := places.folder_of_home(os.path.abspath(folder))) is not None]
         return {identity_at(path) for path in (*filter(os.path.isdir, there), *homes)} - {None}
 
+
+NOTHING_PROTECTED: Final = Protected()
+"""What is evidence wherever it lies, and nothing else."""
 
 _ADVICE: Final = "name a file in another folder"
 

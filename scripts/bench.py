@@ -15,6 +15,7 @@
 
     scripts/bench.py doubling [SHAPE...]         # what twice as much of anything costs; takes some minutes
     scripts/bench.py cost [BACKUPS...]           # a scan's time, memory and catalog, projected to more
+    scripts/bench.py members [INSTALLS]          # what keeping archives' members costs, and how fast they are found
     scripts/bench.py page [BACKUPS]              # the report's page in a browser
 
 Prints a table (Markdown) with the medians of runs that take turns with the peer. Machines differ, so the ratio is what
@@ -34,7 +35,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks import doubling, fleets, page, scan_cost, versions
+from benchmarks import doubling, fleets, members, page, scan_cost, versions
 from benchmarks.contest import Contest, Process, Result, Task, executable, measure
 from benchmarks.diff import diff_contests
 from benchmarks.scan import scan_contests
@@ -158,7 +159,7 @@ EVENTS: Final = {
     "diff": Event(diff_contests, turns=1),
     "scan": Event(scan_contests, turns=1),
 }
-MEASUREMENTS: Final = {"doubling": doubling.main, "cost": scan_cost.main, "page": page.main}
+MEASUREMENTS: Final = {"doubling": doubling.main, "cost": scan_cost.main, "members": members.main, "page": page.main}
 """What has a peer in itself alone, arguments of its own, and prints as it goes."""
 
 

@@ -23,6 +23,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -38,11 +39,14 @@ FIXTURES: Final = Path(__file__).parent.parent / "fixtures" / "accounts"
 READABLE: Final = ("claimed-twice", "example", "malformed-names", "plesk", "recompressed", "two-homes")
 """Accounts in which nothing is unreadable: they are answered about with exit code 0 or 1."""
 NOW: Final = ("--now", "2026-01-01")
+EMPTY: Final = sha256().hexdigest()
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "find": ("find", "CATALOG", "--jsonl"),
     "find an application": ("find", "CATALOG", "wordpress >= 1", "--jsonl", "--provenance"),
     "find a plugin": ("find", "CATALOG", "--plugin", "akismet", "--csv"),
     "find a time": ("find", "CATALOG", "--since", "2020-01-01", "--jsonl"),
+    "find members": ("find", "CATALOG", "--member", "*", "--jsonl"),
+    "find a digest": ("find", "CATALOG", "--member-sha256", EMPTY, "--csv"),
     "list": ("list", "--catalog", "CATALOG", "--json"),
     "installs": ("installs", "--catalog", "CATALOG", "--jsonl"),
     "stats": ("stats", "CATALOG", "--json", *NOW),
@@ -66,7 +70,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What is asked, by name."""
 
-AFTER_SCAN: Final = ("find", "find a plugin", "installs", "verify")
+AFTER_SCAN: Final = ("find", "find a plugin", "find members", "installs", "verify")
 """What is about that which is there now, and the same however often it is scanned."""
 
 ASKED: Final = 4
@@ -143,7 +147,7 @@ def whole(folder: Path) -> Whole:
 
 def scan(root: Path, path: Path) -> Answer:
     """Scan all below ``root`` into the catalog at ``path``."""
-    return asked(["scan", str(root), "-o", str(path), "--deep", "--jobs", "1", "--progress", "none"])
+    return asked(["scan", str(root), "-o", str(path), "--members", "--jobs", "1", "--progress", "none"])
 
 
 Change = Callable[[Random, Path], None]

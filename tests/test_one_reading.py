@@ -251,7 +251,7 @@ def check_the_record(archive: Archive, shallow: Catalog, deep: Catalog) -> None:
 def _bare(answer: Json | None) -> Json:
     """Return an answer's fields."""
     assert answer is not None
-    return {name: value for name, value in answer.items() if name != "provenance"}
+    return {name: value for name, value in answer.items() if name not in {"provenance", "evidence"}}
 
 
 def _lines(steps: list[Json]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 import backupmeta
 from backupmeta import Inspection, OpenArchive, Search
 from backupmeta.catalog.report import Asked
@@ -44,7 +46,7 @@ OF_AN_OPEN_ARCHIVE: Final = {
 }
 WITH_JSON: Final = {
     "Backup", "Difference", "Dump", "Event", "Extraction", "Finding", "GoneInstall", "History", "Inspection", "Install",
-    "Member", "MemberResult", "Needs", "Report", "Response", "Summary", "Table", "Verification",
+    "Member", "MemberResult", "Needs", "Report", "Response", "Room", "Summary", "Table", "Verification",
 }  # fmt: skip
 
 
@@ -69,6 +71,18 @@ def test_functions_take_what_they_took() -> None:
     assert functions(vars(OpenArchive), OpenArchive) == OF_AN_OPEN_ARCHIVE
     assert str(inspect.signature(Search)).startswith("(roots: ")
     assert parameters(Search) == "roots= sysroot= zone= limits= user="
+
+
+def test_one_path_is_no_sequence_of_paths(tmp_path: Path) -> None:
+    path = str(honest(tmp_path / "exampleu").archives / NAME)
+    with pytest.raises(TypeError, match=r"targets are a sequence of paths: verify\(targets=\['x'\]\)"):
+        list(backupmeta.verify(targets="x"))
+    with (
+        backupmeta.open_archive(path) as opened,
+        pytest.raises(TypeError, match=r"names are a sequence of paths: extract\(folder, \['index.php'\]\)"),
+    ):
+        opened.extract(str(tmp_path / "site"), "index.php")
+    assert not (tmp_path / "site").exists()
 
 
 def test_results_have_json() -> None:

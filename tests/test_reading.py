@@ -1,10 +1,11 @@
 """One open archive: what was verified is what is read, whatever takes its place at its path."""
 
+import io
 import json
 import os
 import tarfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -21,6 +22,7 @@ from backupmeta import (
     view,
 )
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NoRecordError, NotRegularError
+from backupmeta.reading import cut
 from tests.invented import BACKUP, NAME, archive, backup_record, run
 from tests.sites import DUMP, FILES, NOW, honest, packed, record
 
@@ -53,6 +55,23 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
         open_archive(str(tmp_path))
     with open_archive(written(tmp_path, archive(None, [("a", b"")]))) as opened, pytest.raises(NoRecordError):
         opened.inspection  # noqa: B018 - it reads
+
+
+@pytest.mark.parametrize("slip", [b"archive", io.BytesIO(b""), None])
+def test_what_is_neither_a_path_nor_an_open_file(slip: Any) -> None:
+    with pytest.raises(TypeError, match="a path, or a file that the system has open"):
+        open_archive(slip)
+
+
+def test_a_closed_archive_says_so_and_its_streams_go_on(path: str) -> None:
+    opened = open_archive(Path(path))
+    stream = opened.open("index.php")
+    opened.close()
+    opened.close()
+    for ask in (opened.verify, opened.needs, lambda: list(opened.members()), lambda: opened.open("index.php")):
+        with pytest.raises(ValueError, match="the archive is closed"):
+            ask()
+    assert stream.read() == FILES["index.php"]
 
 
 # --- members and contents ---------------------------------------------------------------------------------------------
@@ -123,6 +142,16 @@ def test_statements_longer_than_a_piece_and_the_last_dump(tmp_path: Path) -> Non
     files = [("APP-DATA.SQL", DUMP), ("a", b""), ("./APP-DATA.SQL", dump)]
     with open_archive(written(tmp_path, archive(record(), files))) as opened:
         assert [statement.content for statement in opened.statements()] == [LONG, LONG[:-1] + b" -- no end"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 997, 65_536])
+def test_statements_are_the_same_wherever_pieces_end(size: int) -> None:
+    quoted = rb"INSERT INTO `a;b` (`x`) VALUES ('it''s; \' -- no comment'),(2);"
+    delimited = b"DELIMITER ;;\nREPLACE INTO t VALUES (';') ;;\nDELIMITER ;\n"
+    text = DUMP + b"/* INSERT INTO c VALUES (1); */ # ;\n" + quoted + b"\n" + delimited + LONG[:70_000]
+    pieces = (text[at : at + size] for at in range(0, len(text), size))
+    filling = [content for statement, content in cut("", pieces) if statement.filled is not None]
+    assert filling == [*INSERTS, quoted, b"REPLACE INTO t VALUES (';') ;;", LONG[:70_000]]
 
 
 def test_a_statement_that_takes_too_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

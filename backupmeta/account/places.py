@@ -23,7 +23,7 @@ from backupmeta.account.filename import (
     unreadable,
 )
 from backupmeta.account.home import Archive, Home, HomeReading, beginning_in, folder_name, is_id
-from backupmeta.account.layout import ARCHIVES, RECORDS, account_name
+from backupmeta.account.layout import ALONE, ARCHIVES, BACKUPS, RECORDS, Counting, Extent, account_name, listed
 from backupmeta.account.roots import Root, named
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
@@ -91,6 +91,11 @@ class OpenedHome(NamedTuple):
         """Where it is. Raises `UnreadableError`."""
         folder = self.folder
         return FoundHome(folder.path, folder.server_path, self.as_server, folder.identity, self.is_home, folder.server)
+
+    def size(self, limits: Limits) -> int:
+        """Return how many backups it has, about: how many records or archives lie in it. Nothing is read."""
+        extents = (Extent(BACKUPS, Counting.FILES), Extent(ARCHIVES, Counting.FILES)) if self.is_home else ALONE
+        return max(map(len, listed(self.folder, extents, limits=limits).folders.values()))
 
     def home(self, limits: Limits, reading: HomeReading | None = None) -> Home:
         """Return it, read; a folder of archives with the records of the home above it, else as a home of its own.
@@ -215,9 +220,14 @@ def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
 
 
 def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Iterator[Home]:
+    """Yield the homes at and below ``roots``, as `unread` does, each of them read."""
+    yield from read(unread(roots, limits, findings), limits, findings)
+
+
+def unread(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Iterator[OpenedHome | Home]:
     """Yield the homes at and below ``roots``, each open until the next one; append what was odd to ``findings``.
 
-    That is, too, why one of several roots can't be read.
+    That is, too, why one of several roots can't be read. Only that of a single archive is read already.
 
     Raises:
         UnreadableError: the only root can't be read, and is no conventional place.
@@ -225,27 +235,35 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
     named = list(roots)
     for root in named:
         try:
-            yield from _homes_at(root, limits, findings)
+            yield from _unread_at(root, limits, findings)
         except EvidenceError as error:
             if len(named) == 1:
                 raise
             findings.append(Finding(rules.FOLDER_UNREADABLE, root.name, error.particulars, on_disk(root.name)))
 
 
-def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Home]:
+def _unread_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[OpenedHome | Home]:
     """Yield the homes at and below one root. Raises `UnreadableError` for the root alone."""
-    if not root.is_convention and not is_folder(root.name):
-        open_named(root.name).close()
-        with home_of_archive(root.name, limits, root.server) as home:
-            yield home
+    if root.is_convention or is_folder(root.name):
+        yield from _HomeSearch(limits, findings).at(root)
         return
-    for met in _HomeSearch(limits, findings).at(root):
-        with ExitStack() as opened:
+    open_named(root.name).close()
+    with home_of_archive(root.name, limits, root.server) as home:
+        yield home
+
+
+def read(opened: Iterable[OpenedHome | Home], limits: Limits, findings: list[Finding]) -> Iterator[Home]:
+    """Yield the homes that were ``opened``, read; append to ``findings`` which can't be."""
+    for each in opened:
+        if isinstance(each, Home):
+            yield each
+            continue
+        with ExitStack() as kept:
             try:
-                with told_of(met.folder.path):
-                    home = opened.enter_context(met.home(limits))
+                with told_of(each.folder.path):
+                    home = kept.enter_context(each.home(limits))
             except EvidenceError as error:
-                findings.append(unreadable(met.folder.server_path, error))
+                findings.append(unreadable(each.folder.server_path, error))
             else:
                 yield home
 

@@ -147,16 +147,23 @@ class _Series(NamedTuple):
             yield stretch
 
 
-_FIELDS: Final = "n.path, n.path_bytes, v.kind, v.size, v.mode, v.mtime_ns, v.digest"
+_FIELDS: Final = (
+    "v.version, r.series, r.first, r.last, n.path, n.path_bytes, v.kind, v.size, v.mode, v.mtime_ns, v.digest"
+)
+_OF_ACCOUNTS: Final = """
+LEFT JOIN readings g ON g.reading = r.series LEFT JOIN accounts a ON a.account = g.account
+"""
+_IN_ORDER: Final = "v.version, a.path, a.host, g.origin, r.series, r.first"
 _NAMED: Final = f"""
-SELECT v.version, r.series, r.first, r.last, {_FIELDS} FROM member_names n
-CROSS JOIN member_versions v ON v.name = n.name CROSS JOIN member_runs r ON r.version = v.version
-WHERE ({{}}) ORDER BY n.path, n.name, v.version, r.series, r.first
+SELECT {_FIELDS} FROM member_names n
+CROSS JOIN member_versions v ON v.name = n.name CROSS JOIN member_runs r ON r.version = v.version {_OF_ACCOUNTS}
+WHERE ({{}}) ORDER BY n.path, n.name, {_IN_ORDER}
 """
 _DIGESTED: Final = f"""
-SELECT v.version, r.series, r.first, r.last, {_FIELDS} FROM asked_digests d
+SELECT {_FIELDS} FROM asked_digests d
 CROSS JOIN member_versions v ON v.digest = d.digest CROSS JOIN member_names n ON n.name = v.name
-CROSS JOIN member_runs r ON r.version = v.version WHERE ({{}}) ORDER BY d.digest, v.version, r.series, r.first
+CROSS JOIN member_runs r ON r.version = v.version {_OF_ACCOUNTS}
+WHERE ({{}}) ORDER BY d.digest, {_IN_ORDER}
 """
 _READINGS: Final = """
 SELECT g.reading, g.account, g.is_whole, g.algorithm, f.file, f.path, a.path, a.host

@@ -23,7 +23,9 @@ from backupmeta.words import NANOSECONDS, counted, dated, seconds_in
 _error = partial(FindingRule, Group.WITNESSES, Severity.ERROR, is_contradiction=True)
 _warning = partial(FindingRule, Group.WITNESSES, Severity.WARNING, is_contradiction=True)
 _note = partial(FindingRule, Group.WITNESSES, Severity.NOTE, is_contradiction=True)
-_COMPARE: Final = "compare it with the backup before it: 'backupmeta diff --deep'"
+_COMPARE: Final = (
+    "compare it with the backup before it: 'backupmeta diff --deep'; 'history --member' names the last without a file"
+)
 
 ARCHIVE_ALTERED: Final = _error(
     "archive-altered", "the archive was changed after its backup, as two independent signs say", _COMPARE

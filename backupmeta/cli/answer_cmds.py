@@ -44,9 +44,9 @@ def view(
 ) -> int:
     """Show one backup as the server would: GET /backups/{id}; or one install: GET /installs/{id}.
 
-    TARGET is an archive, a record file, an id, or an archive's name. An archive's home is found upwards from it. An id
-    that no backup answers to is that of an install. A negative answer (404, 403) is printed in the same envelope, with
-    exit code 1.
+    TARGET is an archive, a record file, an id, an archive's name, or a path as the server of --sysroot saw it. An
+    archive's home is found upwards from it. An id that no backup answers to is that of an install. A negative answer
+    (404, 403) is printed in the same envelope, with exit code 1.
 
     \b
     Examples:
@@ -72,7 +72,8 @@ def view(
         for finding in findings
         if finding.hides_records or (finding.is_unread and any(source.path in named for source in finding.evidence))
     )
-    return messages.report((*(altered if where.catalog else odd), *answer.findings), Severity.WARNING)
+    own = (finding.at_path(answer.server_path) for finding in answer.findings)
+    return messages.report((*(altered if where.catalog else odd), *own), Severity.WARNING)
 
 
 def _subject(
@@ -215,7 +216,7 @@ def _nothing(
     where: Where, search: Search, criteria: Criteria, listing: library.Listing, word: str = "nothing"
 ) -> Iterator[str]:
     """Yield that there is nothing, and what there is instead of what was asked for."""
-    advice = "" if where.roots or where.catalog else "; name a ROOT"
+    advice = "" if where.roots or where.catalog or criteria.are_given else "; name a ROOT"
     yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
@@ -271,7 +272,7 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     if gone:
         listed = library.list_gone_installs(search, findings)
         has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest)
-        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
+        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is known to be gone")
     else:
         has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
         nothing = _nothing(where, search, criteria, library.list_installs)

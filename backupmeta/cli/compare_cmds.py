@@ -49,8 +49,8 @@ def diff(
 ) -> int:
     """Show what differs between A and B: fields, plugins, themes, lists.
 
-    A and B are archives, record files, ids, archives' names; one of them may be 'current': the live install of the
-    other. Of secrets it is told that they changed, never what they are.
+    A and B are archives, record files, ids, archives' names, paths as the server of --sysroot saw them; one of them
+    may be 'current': the live install of the other. Of secrets it is told that they changed, never what they are.
 
     With --deep also members: added, removed, renamed (the same content under another name), changed by kind, size,
     mode, mtime, link target or SHA-256 of the content; and tables: added, removed, defined otherwise, their rows.
@@ -80,7 +80,7 @@ def diff(
     difference = compare(a, b, search, user=user, deep=deep)
     protected = where.protected(a, b)._replace(site=None if site is None else site.path)
     target.write(DIFFERENCES[format_name].render(difference, View()), protected)
-    grave = (finding for finding in difference.findings if finding.is_grave)
+    grave = (finding.at_evidence() for finding in difference.findings if finding.is_grave)
     return messages.report(grave, Severity.WARNING) or int(not difference.is_same)
 
 
@@ -110,7 +110,8 @@ def history(
 ) -> int:
     """Show all backups of one INSTALL, oldest first, and what changed from each to the next.
 
-    INSTALL is an install's id or record file, or a backup of it: an archive, a record file, an id, an archive's name.
+    INSTALL is an install's id or record file, or a backup of it: an archive, a record file, an id, an archive's name,
+    or a path as the server of --sysroot saw it.
     The last row is the live install, where there is one. Sizes are the archives', in bytes. An install that is gone
     has its history, too.
 

@@ -82,7 +82,7 @@ def members(
     with targets.archive_of(target, where.search()).open() as file:
         walked = Pass(file, where.limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
-        code = messages.judge(walked.findings())
+        code = messages.judge(walked.findings(), file.path)
         messages.write_line(verdict(walked))
         return code
 
@@ -109,7 +109,7 @@ def cat(target: str, member: str, where: Where, *, show_secrets: bool) -> int:
     """
     with targets.archive_of(target, where.search()).open() as file:
         content = find(file, member, where.limits)
-        code = messages.report(content.findings, Severity.WARNING)
+        code = messages.report(content.findings, Severity.WARNING, file.path)
         if content.member.is_record and not show_secrets:
             output.write_exact([parse(content.record(where.limits)).content])
         else:

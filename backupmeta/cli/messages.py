@@ -80,14 +80,14 @@ def write_age(catalog: str) -> None:
     write_line(age_line(catalog, age(catalog), int(time())))
 
 
-def judge(findings: Iterable[Finding]) -> int:
-    """Print errors and warnings on stderr; return 2 where something could not be read, 1 for any of them, else 0."""
+def judge(findings: Iterable[Finding], path: str) -> int:
+    """Print errors and warnings about ``path`` on stderr; return 2 where something is unread, 1 for any, else 0."""
     kept = list(findings)
-    return report(kept, Severity.WARNING) or int(any(finding.severity is not Severity.NOTE for finding in kept))
+    return report(kept, Severity.WARNING, path) or int(any(finding.severity is not Severity.NOTE for finding in kept))
 
 
-def report(findings: Iterable[Finding], least: Severity) -> int:
-    """Print findings at least as severe as ``least``, and those that hide records, on stderr.
+def report(findings: Iterable[Finding], least: Severity, path: str = "") -> int:
+    """Print findings at least as severe as ``least``, and those that hide records, on stderr, with their ``path``.
 
     Return 2 where something could not be read, else 0.
     """
@@ -96,7 +96,7 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
         if finding.hides_records or finding.severity.rank <= least.rank:
             from backupmeta.render.formats import finding_line
 
-            write_line(finding_line(finding))
+            write_line(finding_line(finding.at_path(path) if path else finding))
         if finding.is_unread:
             code = 2
     return code

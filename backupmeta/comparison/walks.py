@@ -293,6 +293,8 @@ class FolderWalk:
             status, digest = self._read(level.folder, name, status)
         elif kind == "symlink":
             link = os.fsencode(level.folder.link_target(name))
+            if not link:
+                self._note(UnreadableError(level.folder.child(name), "its target can't be read"))
         elif kind == "directory":
             self._wait(level, name, path)
         size, mode = status.st_size if kind is None else 0, stat.S_IMODE(status.st_mode)

@@ -131,7 +131,7 @@ def test_a_failing_call_is_told_and_others_stay_complete(trial: failing_calls.Tr
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that can't be read: /proc/self/mem")
 @pytest.mark.parametrize(
-    "command", ["list", "view", "explain", "members", "cat", "verify", "timeline", "history", "diff"]
+    "command", ["list", "view", "explain", "members", "cat", "needs", "verify", "timeline", "history", "diff"]
 )
 def test_a_file_that_cannot_be_read_at_all(command: str) -> None:
     more = {"cat": ["APP-META.INI"], "diff": ["/proc/self/mem"]}.get(command, [])

@@ -85,13 +85,18 @@ def of_targets(account: Account) -> Iterator[list[str]]:
         yield ["explain", file, "--json"]
     yield ["members", path]
     yield ["members", path, "--json"]
+    yield ["needs", path]
+    yield ["needs", path, "--json"]
     yield ["cat", path, "APP-META.INI"]
     yield ["cat", path, "nothing"]
     other = str(account.home.parent / "other/application_backups/lone.tar.gz")
     for form in ("text", "json", "markdown"):
         for targets in ([BACKUP, "b" * 25], [path, other, "--deep"], [path, "current"]):
             yield ["diff", *targets, "--root", homes, "--format", form]
+        yield ["diff", path, homes, "--format", form]
         yield ["history", INSTALL, "--root", homes, "--format", form]
+        yield ["history", INSTALL, "--root", homes, "--deep", "--jobs", "1", "--format", form]
+        yield ["history", INSTALL, "--root", homes, "--member", "*", "--jobs", "1", "--format", form]
 
 
 def of_homes(homes: list[str]) -> Iterator[list[str]]:

@@ -154,6 +154,15 @@ def test_of_two_sites_each_has_its_own(site: Site, catalog: Path, tmp_path: Path
     assert select(catalog, "SELECT count(DISTINCT series) FROM readings") == [(3,)]
 
 
+@pytest.mark.usefixtures("site")
+def test_the_rows_are_the_same_however_many_processes_read(catalog: Path) -> None:
+    scan(catalog, "--members")
+    other = catalog.with_name("other.sqlite")
+    run("scan", catalog.parent / "home", "-o", other, "--members", "--jobs", "2", "--progress", "none")
+    for table in ("member_names", "member_versions", "member_runs", "readings"):
+        assert select(catalog, f"SELECT * FROM {table}") == select(other, f"SELECT * FROM {table}")  # noqa: S608
+
+
 class TestAgain:
     @pytest.mark.usefixtures("site")
     def test_nothing_is_read_where_nothing_changed(self, catalog: Path) -> None:

@@ -22,6 +22,7 @@ from backupmeta.account.home import Home, Pair
 from backupmeta.api.models import Backup, Install, ListResponse, Response
 from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import commands, options, output
+from backupmeta.evidence import Entry
 from backupmeta.record.fields import FIELDS
 from backupmeta.search import Search
 from tests.invented import (
@@ -588,13 +589,29 @@ def test_a_backup_that_kills_each_process_is_named_and_all_others_are_listed(
     assert str(account.home) in ran.err
 
 
+def test_each_home_is_read_once_however_many_processes_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abcd":
+        Account(tmp_path / "homes" / name).backup(name * 25, backup_record())
+    log, read = tmp_path / "log", Home.read
+
+    def logged(home: Home, entries: list[Entry]) -> None:
+        with log.open("a") as file:
+            file.write(f"{home.name}\n")
+        read(home, entries)
+
+    monkeypatch.setattr("backupmeta.work.processes.cores", lambda: 2)
+    monkeypatch.setattr(Home, "read", logged)
+    assert [row["id"] for row in run("list", "--jsonl", tmp_path / "homes").jsonl] == [name * 25 for name in "abcd"]
+    assert sorted(log.read_text().split()) == list("abcd")
+
+
 def test_a_list_that_no_process_survives_ends_and_says_so(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.backup("0" * 25, backup_record())
     monkeypatch.setattr("backupmeta.work.processes.cores", lambda: 2)
     monkeypatch.setattr(listing.BackupListing, "do", lambda *_: os._exit(1))
     ran = run("list", "--jsonl", account.home)
     assert (ran.code, ran.text) == (2, "")
-    assert "backup 1 of the list, and all after it" in ran.err
+    assert f"{account.home}, backup 1: " in ran.err
     assert "the process that read it ended; is there too little memory?" in ran.err
 
 

@@ -131,9 +131,10 @@ def answer(*arguments: str | Path) -> Json:
 
 
 def only_line(*arguments: str | Path) -> Json:
-    """Return the one object that a command prints as JSONL."""
+    """Return the one object that a command prints as JSONL, but for where its evidence lies."""
     (line,) = clean(*arguments, "--jsonl").splitlines()
     row: Json = json.loads(line)
+    assert row.pop("evidence")["local_path"]
     return row
 
 
@@ -213,7 +214,9 @@ def test_view_of_a_strange_user_is_refused(real: Real) -> None:
 
 def test_list_has_the_one_backup_as_view_shows_it(real: Real) -> None:
     viewed = answer("view", real.archive, "--show-secrets")["data"]
-    assert only_line("list", real.homes, "--show-secrets") == viewed
+    listed = only_line("list", real.homes, "--show-secrets")
+    assert listed.pop("evidence")["local_path"] == str(real.archive)
+    assert listed == viewed
     page = answer("list", real.homes, "--json", "--show-secrets")
     assert (page["offset"], page["limit"], page["total_count"], page["data"]) == (0, 50, 1, [viewed])
 
@@ -226,7 +229,7 @@ def test_list_filters(real: Real) -> None:
     domain = real.truth["siteurl"].split("/")[2]
     assert only_line("list", real.homes, "--application", "wordpress", "--domain", domain)["id"] == real.id
     nothing = run("list", real.homes, "--jsonl", "--until", "2001-01-01")
-    assert (nothing.returncode, nothing.stdout) == (0, b"")
+    assert (nothing.returncode, nothing.stdout) == (1, b"")
     assert b"nothing that matches" in nothing.stderr
 
 
@@ -243,6 +246,7 @@ def test_installs_answer_what_wordpress_and_mariadb_say(real: Real) -> None:
     row = only_line("installs", real.homes, "--show-secrets")
     viewed = answer("view", real.install_id, "--root", real.homes, "--show-secrets")["data"]
     assert same_fields(row, told) == told
+    assert row.pop("evidence")["local_path"] == str(real.install_record)
     assert row == viewed
 
 

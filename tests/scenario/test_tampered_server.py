@@ -142,11 +142,31 @@ def test_the_last_clean_backup_before_the_webshell_is_found_in_one_command(answe
     [file] = run("history", otto.install, "--sysroot", answers.root, "--member", "*/uploads/*.php", "--json").json[
         "files"
     ]
-    assert [(span["presence"], span["first"], span["last"]) for span in file["spans"]] == [
+    assert [(each["presence"], each["first"], each["last"]) for each in file["runs"]] == [
         ("absent", 0, 3),
         ("there", 4, 4),
         ("absent", 5, 14),
     ]
+
+
+def test_a_catalog_tells_in_which_backups_the_webshell_is(answers: Answers) -> None:
+    otto = next(case for case in ACTS if case.user == "otto").account()
+    repacked = otto.backups[4]
+    asked = ("find", answers.catalog, "--member", "*/uploads/*.php", "--user", "otto", "--json")
+    [shell] = run(*asked).json
+    assert (shell["backups"], shell["first"]["id"], shell["last"]["id"]) == (1, repacked.id, repacked.id)
+    assert shell["first"]["archive"] == str(answers.root / "home/otto/application_backups" / repacked.name)
+    assert run("find", answers.catalog, "--member-sha256", shell["digest"], "--user", "otto", "--json").json == [shell]
+
+
+def test_a_catalog_counts_the_backups_of_each_member_as_tarfile_does(answers: Answers) -> None:
+    anna = answers.root / "home/anna/application_backups"
+    there = Counter(name for path in anna.iterdir() for name in {member[2] for member in members_of(path)})
+    told = Counter[str]()
+    for row in run("find", answers.catalog, "--member", "*", "--user", "anna", "--limit", "100000", "--jsonl").jsonl:
+        if row["first"]["archive"].startswith(f"{anna}/"):  # a copy lies in another's home
+            told[row["name"]] += row["backups"]
+    assert told == there
 
 
 def test_the_plugin_with_a_webshell_has_its_last_earlier_content_in_one_command(answers: Answers) -> None:
@@ -164,10 +184,10 @@ def test_a_site_that_is_gone_has_its_history_and_a_cut_archive_says_nothing_of_w
     there, picture = ("--sysroot", answers.root, "--json"), ("--member", "wp-content/uploads/00.jpg")
     gone, cut = (next(case for case in ACTS if case.user == user).account() for user in ("ria", "udo"))
     [file] = run("history", gone.backups[0].embedded["backup-install"], *there, *picture).json["files"]
-    assert [(span["presence"], span["last"]) for span in file["spans"]] == [("absent", 0), ("there", 14)]
+    assert [(each["presence"], each["last"]) for each in file["runs"]] == [("absent", 0), ("there", 14)]
     ran = run("history", cut.install, *there, *picture)
     assert ran.code == 2
-    assert [(span["presence"], span["last"]) for span in ran.json["files"][0]["spans"]] == [
+    assert [(each["presence"], each["last"]) for each in ran.json["files"][0]["runs"]] == [
         ("absent", 0),
         ("there", 3),
         ("can't tell", 4),
