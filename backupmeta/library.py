@@ -164,7 +164,8 @@ def list_gone_installs(search: Search = EVERYWHERE, findings: list[Finding] | No
         for pair in home.pairs() if home.live is not None else ():
             for backup in inspected(home, pair, search, notes):
                 if any(finding.rule == rules.BACKUP_ORPHANED for finding in backup.findings):
-                    orphan = _Orphan(_made(backup), backup.text("id"), pair.server_path, pair)
+                    made = backup.seconds("backup_time")
+                    orphan = _Orphan(-1 if made is None else made, backup.text("id"), pair.server_path, pair)
                     gone.setdefault(backup.text("backup_install"), []).append(orphan)
         for id_ in sorted(gone):
             yield from _gone(home, id_, gone[id_], search)
@@ -186,11 +187,6 @@ def _gone(home: Home, id_: str, orphans: Sequence[_Orphan], search: Search) -> I
             min(times, default=None),
             max(times, default=None),
         )
-
-
-def _made(backup: Inspection) -> int:
-    """Return when a backup was made, Unix seconds; -1 where no record tells."""
-    return int(backup.text("backup_time") or -1)
 
 
 Listing: TypeAlias = Callable[[Search, list[Finding]], Iterator[Inspection]]

@@ -216,10 +216,8 @@ class Criteria:
         return any(spelled(opened(text)) == self._words[name] for text in texts(subject))
 
     def _period_holds_of(self, subject: Inspection) -> bool:
-        if not self.period.is_bounded:
-            return True
-        value = subject.get("backup_time" if subject.kind == "backup" else "time_created")
-        return value is not None and value != "" and self.period.has(int(str(value)))
+        seconds = subject.seconds("backup_time" if subject.kind == "backup" else "time_created")
+        return not self.period.is_bounded or (seconds is not None and self.period.has(seconds))
 
     def unknown(self, subjects: Iterable[Inspection], users: Iterable[str]) -> Iterator[str]:
         """Yield a sentence for each word that none of the ``subjects`` has: what there is instead.

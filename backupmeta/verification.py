@@ -139,6 +139,7 @@ class Household(NamedTuple):
         is_whole: whether all of its archives were asked for.
         findings: what was odd about it.
         installs: its live installs, by id; None where it has no records, or is not judged as a whole.
+        live: the ids of all of these, also where a record can't be read; None where they don't tell what is gone.
         absent: its backups that have no archive here.
     """
 
@@ -148,6 +149,7 @@ class Household(NamedTuple):
     is_whole: bool
     findings: tuple[Finding, ...]
     installs: Mapping[str, CheckedInstall] | None
+    live: frozenset[str] | None
     absent: tuple[KeptBackup, ...]
 
 
@@ -297,7 +299,8 @@ def _of_account(account: Household, kept: Iterable[KeptBackup], policy: Policy, 
     findings = account.findings
     if account.is_whole:
         backups = sorted((*kept, *account.absent), key=attrgetter("path"))
-        findings += tuple(rulebook.of_account(CheckedAccount(account.installs, backups, policy.requirements, now)))
+        checked = CheckedAccount(account.installs, backups, policy.requirements, now, account.live)
+        findings += tuple(rulebook.of_account(checked))
     if findings or (account.is_home and account.is_whole):
         yield replace(_of_folder(account.server_path, findings, policy), path=account.path)
 
@@ -354,11 +357,10 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         absent.append(_kept(inspection, inspection.server_path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
     is_whole, installs = home.wanted is None, None
-    if home.live is not None:
-        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
-    yield Household(
-        home.folder.server_path, home.folder.path, home.is_home, is_whole, tuple(findings), installs, tuple(absent)
-    )
+    if home.has_records and is_whole:
+        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
+    server_path, path = home.folder.server_path, home.folder.path
+    yield Household(server_path, path, home.is_home, is_whole, tuple(findings), installs, home.live, tuple(absent))
 
 
 def _case_or_not(
@@ -483,9 +485,7 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
 
 
 def _kept(inspection: Inspection, path: str, sha256: str | None, *, is_whole: bool) -> KeptBackup:
-    time = inspection.text("backup_time")
-    made = int(time) if time.isdecimal() else None
-    return KeptBackup(path, inspection.text("backup_install"), made, sha256, is_whole)
+    return KeptBackup(path, inspection.text("backup_install"), inspection.seconds("backup_time"), sha256, is_whole)
 
 
 def _of_record(case: Case) -> KeptBackup | None:

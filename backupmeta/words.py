@@ -19,6 +19,8 @@ NANOSECONDS: Final = 1_000_000_000
 """How many there are in a second."""
 
 _THOUSAND: Final = 1000
+_NO_SIZE: Final = 10**30
+"""From how many bytes on a size was made up: it is no number of petabytes that anybody reads."""
 _UNITS: Final = ("kB", "MB", "GB", "TB", "PB")
 _SECONDS_OF: Final = {"day": 86_400, "hour": 3_600, "minute": 60}
 _DIGITS_OF_A_DATE: Final = 12
@@ -60,6 +62,8 @@ def size(count: int) -> str:
     """Return a size in bytes in powers of 1000: ``1 byte``, ``999 bytes``, ``6.3 kB``."""
     if count < _THOUSAND:
         return counted(count, "byte")
+    if count >= _NO_SIZE:
+        return f"{number(str(count))} bytes"
     rest, unit = count / _THOUSAND, 0
     while rest >= _THOUSAND and unit < len(_UNITS) - 1:
         rest, unit = rest / _THOUSAND, unit + 1

@@ -25,6 +25,7 @@ from backupmeta import rules
 from backupmeta.account.filename import archives_among, parse, refused, unix_time, unreadable
 from backupmeta.account.layout import (
     ARCHIVES,
+    CURRENT,
     LOCAL,
     PLACEHOLDER,
     RECORDS,
@@ -58,7 +59,12 @@ def is_id(name: str) -> bool:
 
 def folder_name(path: str) -> str:
     """Return the last part of a folder's ``path``, as the server saw it or on this machine."""
-    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return _slashed(path).rstrip("/").rpartition("/")[2]
+
+
+def _slashed(path: str) -> str:
+    """Return a path of any server, its parts separated by slashes."""
+    return path.replace("\\", "/")
 
 
 class State(StrEnum):
@@ -269,10 +275,18 @@ class Home:
         owners = {record.opened("owner") for record in (*self.installs.values(), *self.backups.values())}
         return {self.name, *(owner for owner in owners if owner)}
 
-    @property
-    def live(self) -> Mapping[str, Document] | None:
-        """The install records; None where they don't tell what is gone: without an ``.appdata``, or not all read."""
-        return self.installs if self.has_records and self.wanted is None else None
+    @cached_property
+    def live(self) -> frozenset[str] | None:
+        """The ids of its install records, also of those that could not be read.
+
+        None where they don't tell what is gone: without an ``.appdata``, where not all of them could be listed, and
+        where archives were asked for.
+        """
+        current = _slashed(self.folder.server_child(CURRENT))
+        odd = {_slashed(source.path): finding.rule for finding in self.findings for source in finding.evidence}
+        unread = {path.rpartition("/")[2]: rule for path, rule in odd.items() if path.rpartition("/")[0] == current}
+        is_known = self.has_records and current not in odd and rules.LIMIT_EXCEEDED not in unread.values()
+        return frozenset(self.installs.keys() | unread) if is_known and self.wanted is None else None
 
     def file_at(self, server_path: str) -> str:
         """Return the path on this machine of a record of its own, which the server saw at ``server_path``."""

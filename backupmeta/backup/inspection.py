@@ -123,6 +123,11 @@ class Inspection:
         seconds = seconds_in(str(self.get(name)))
         return instant_of(seconds) if isinstance(seconds, int) else None
 
+    def seconds(self, name: str) -> int | None:
+        """Return the field ``name``, which is a time, in Unix seconds; None where it is absent or undecodable."""
+        value = self.get(name)
+        return int(value) if isinstance(value, int | str) else None
+
     def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
         """Return the fields as they stand in the server's answer."""
         form = opened if show_secrets else plain

@@ -280,8 +280,7 @@ class ArchiveNameCheck(NamedTuple):
 
 def _recorded_name(inspection: Inspection) -> RecordedName:
     url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
-    time = inspection.text("backup_time")
-    return RecordedName(inspection.text("backup_filename"), url, title, int(time) if time else None)
+    return RecordedName(inspection.text("backup_filename"), url, title, inspection.seconds("backup_time"))
 
 
 def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:

@@ -97,7 +97,7 @@ TIME_IN_FUTURE: Final = _warning("time-in-future", "a time lies in the future", 
 def times_in_future(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield times that lie after the moment of judging."""
     for name in _TIMES:
-        seconds = _seconds(backup, name)
+        seconds = backup.inspection.seconds(name)
         if seconds is not None and seconds > backup.now + _SKEW:
             yield Finding(TIME_IN_FUTURE, name, dated(seconds), backup.field_sources(name))
 
@@ -109,9 +109,9 @@ TIME_OUT_OF_ORDER: Final = _warning(
 
 def times_out_of_order(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield times of the install that lie after the time of its backup."""
-    made = _seconds(backup, "backup_time")
+    made = backup.inspection.seconds("backup_time")
     for name in ("time_created", "time_updated"):
-        seconds = _seconds(backup, name)
+        seconds = backup.inspection.seconds(name)
         if seconds is not None and made is not None and seconds > made + _SKEW:
             places = (*backup.field_sources(name), *backup.field_sources("backup_time"))
             yield Finding(TIME_OUT_OF_ORDER, name, f"{dated(seconds)}, the backup {dated(made)}", places)
@@ -126,7 +126,7 @@ def time_before_release(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the time of a backup whose application was not released in this version yet."""
     inspection = backup.inspection
     release = released(inspection.text("application"), inspection.text("version"))
-    made = _seconds(backup, "backup_time")
+    made = backup.inspection.seconds("backup_time")
     if release is None or made is None:
         return
     midnight = datetime(release.year, release.month, release.day, tzinfo=UTC) - timedelta(days=1)
@@ -161,12 +161,6 @@ def location_not_allowed(backup: CheckedBackup) -> Iterator[Finding]:
     location = str(backup.inspection.text("backup_location")) or "local"
     if "backup_location" in backup.inspection.fields and not backup.requirements.allows(location):
         yield Finding(LOCATION_NOT_ALLOWED, "backup_location", location, backup.field_sources("backup_location"))
-
-
-def _seconds(backup: CheckedBackup, name: str) -> int | None:
-    """Return a time of the answer as Unix seconds; None where it is none."""
-    value = backup.inspection.get(name)
-    return int(value) if isinstance(value, int | str) else None
 
 
 CHECKS: Final[tuple[Check, ...]] = (

@@ -4,7 +4,7 @@ What each schedule of automatic backups keeps: FORMAT.md §4, ``autobk``; §8, "
 archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, Self
@@ -146,9 +146,8 @@ class CheckedInstall(NamedTuple):
     @classmethod
     def of(cls, install: Inspection) -> Self:
         """Return what is asked of an ``install``."""
-        created, name = install.get("time_created"), install.text("autobk_schedule")
-        since = created if isinstance(created, int) else None
-        return cls(install.source("id"), install.source("autobk"), schedule_of(install), name, since)
+        sources, since = (install.source("id"), install.source("autobk")), install.seconds("time_created")
+        return cls(*sources, schedule_of(install), install.text("autobk_schedule"), since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,29 +159,27 @@ class CheckedAccount:
         kept: its backups.
         requirements: what is asked for.
         now: the moment of judging, Unix seconds.
+        live: the ids of its live installs, also of those whose record can't be read; None where nobody knows all.
     """
 
     installs: Mapping[str, CheckedInstall] | None
     kept: Sequence[KeptBackup]
     requirements: Requirements
     now: int
+    live: Container[str] | None = None
 
     @property
     def by_install(self) -> dict[str, list[KeptBackup]]:
         """Its whole backups by their install's id: of each live install, or, without records of any, of those named."""
         backups: dict[str, list[KeptBackup]] = {id_: [] for id_ in self.installs or ()}
-        for backup in filter(_is_whole, self.kept):
-            if backup.install in backups or (backup.install and self.installs is None):
+        for backup in self.kept:
+            if backup.is_whole and (backup.install in backups or (backup.install and self.installs is None)):
                 backups.setdefault(backup.install, []).append(backup)
         return backups
 
     def place(self, install: str, backups: Sequence[KeptBackup]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
         return self.installs[install].record if self.installs is not None else backups[0].source
-
-
-def _is_whole(backup: KeptBackup) -> bool:
-    return backup.is_whole
 
 
 BACKUP_DUPLICATE: Final = _warning(
@@ -205,7 +202,7 @@ def duplicates(account: CheckedAccount) -> Iterator[Finding]:
 def orphans(account: CheckedAccount) -> Iterator[Finding]:
     """Yield the backups of an account whose install is gone."""
     for backup in account.kept:
-        yield from orphaned(backup.path, backup.install, account.installs)
+        yield from orphaned(backup.path, backup.install, account.live)
 
 
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)

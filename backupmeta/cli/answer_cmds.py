@@ -272,7 +272,7 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     if gone:
         listed = library.list_gone_installs(search, findings)
         has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest)
-        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
+        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is known to be gone")
     else:
         has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
         nothing = _nothing(where, search, criteria, library.list_installs)

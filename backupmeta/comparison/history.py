@@ -290,7 +290,7 @@ class Presence(StrEnum):
 _TIME_ALONE: Final = ("mtime",)
 
 
-class Span(NamedTuple):
+class Run(NamedTuple):
     """Backups in a row in which a file is the same.
 
     Attributes:
@@ -309,7 +309,7 @@ class Span(NamedTuple):
 
     @property
     def by(self) -> tuple[By, ...]:
-        """By what it differs from what it was before; a time alone makes no other span."""
+        """By what it differs from what it was before; a time alone makes no other run."""
         if self.entry is None or self.before is None:
             return ()
         by = differing(self.before, self.entry)
@@ -325,7 +325,7 @@ class Span(NamedTuple):
         """Whether the content is known of what is there."""
         return self.entry is None or _content(self.entry) is not None
 
-    def continues(self, following: "Span") -> bool:
+    def continues(self, following: "Run") -> bool:
         """Return whether the file is in the ``following`` backup what it is here."""
         return self.presence is following.presence and not following.by and self.is_known == following.is_known
 
@@ -338,37 +338,37 @@ class FileHistory(NamedTuple):
 
     Attributes:
         name: its path, secrets in it masked.
-        spans: what it was, from the first backup to the last.
+        runs: what it was, from the first backup to the last.
     """
 
     name: bytes
-    spans: tuple[Span, ...]
+    runs: tuple[Run, ...]
 
     @property
     def is_constant(self) -> bool:
         """Whether it is the same in every backup that was read."""
-        return all(span.presence is not Presence.ABSENT and span.is_known and not span.by for span in self.spans)
+        return all(run.presence is not Presence.ABSENT and run.is_known and not run.by for run in self.runs)
 
     @property
-    def appearance(self) -> Span:
+    def appearance(self) -> Run:
         """The first backups that it is in."""
-        return next(span for span in self.spans if span.presence is Presence.THERE)
+        return next(run for run in self.runs if run.presence is Presence.THERE)
 
     @property
     def last_without(self) -> int | None:
         """The last backup without it."""
-        return max((span.last for span in self._absences()), default=None)
+        return max((run.last for run in self._absences()), default=None)
 
     @property
     def last_before(self) -> int | None:
         """The last backup without it before the first one with it: where it came and went, that is the clean one."""
-        return max((span.last for span in self._absences() if span.last < self.appearance.first), default=None)
+        return max((run.last for run in self._absences() if run.last < self.appearance.first), default=None)
 
     @property
     def last_with_earlier_content(self) -> int | None:
         """The last backup in which it has another content than in the last one that has it."""
         contents = self._contents()
-        return max((span.last for span, content in contents if content != contents[-1][1]), default=None)
+        return max((run.last for run, content in contents if content != contents[-1][1]), default=None)
 
     @property
     def last_with_first_content(self) -> int | None:
@@ -377,15 +377,15 @@ class FileHistory(NamedTuple):
         alike = list(takewhile(lambda known: known[1] == contents[0][1], contents))
         return None if len(alike) == len(contents) else alike[-1][0].last
 
-    def _absences(self) -> Iterator[Span]:
-        return (span for span in self.spans if span.presence is Presence.ABSENT)
+    def _absences(self) -> Iterator[Run]:
+        return (run for run in self.runs if run.presence is Presence.ABSENT)
 
-    def _contents(self) -> list[tuple[Span, _Content]]:
-        """Return the spans in which its content is known, each with that."""
+    def _contents(self) -> list[tuple[Run, _Content]]:
+        """Return the runs in which its content is known, each with that."""
         return [
-            (span, content)
-            for span in self.spans
-            if span.entry is not None and (content := _content(span.entry)) is not None
+            (run, content)
+            for run in self.runs
+            if run.entry is not None and (content := _content(run.entry)) is not None
         ]
 
 
@@ -431,28 +431,28 @@ class FollowedFiles:
     def files(self) -> Iterator[FileHistory]:
         """Yield the files that are in one of them at least, in the order of their names."""
         for name, sightings in groupby(self._spool.by_name(), lambda sighting: sighting[1].name):
-            yield FileHistory(name, tuple(self._spans(dict(sightings))))
+            yield FileHistory(name, tuple(self._runs(dict(sightings))))
 
-    def _spans(self, entries: Mapping[int, Entry]) -> Iterator[Span]:
+    def _runs(self, entries: Mapping[int, Entry]) -> Iterator[Run]:
         """Yield what a file is, backup by backup, of which ``entries`` has those that it is in."""
-        span: Span | None = None
+        run: Run | None = None
         known: Entry | None = None
         for number in range(len(self.backups)):
             entry = entries.get(number)
-            following = self._span(number, entry, known)
+            following = self._run(number, entry, known)
             known = known if entry is None or _content(entry) is None else entry
-            if span is not None and span.continues(following):
-                span = span._replace(last=number)
+            if run is not None and run.continues(following):
+                run = run._replace(last=number)
             else:
-                yield from () if span is None else (span,)
-                span = following
-        yield from () if span is None else (span,)
+                yield from () if run is None else (run,)
+                run = following
+        yield from () if run is None else (run,)
 
-    def _span(self, number: int, entry: Entry | None, known: Entry | None) -> Span:
-        """Return a backup as a span of its own; ``known`` is what the file was when it was there before."""
+    def _run(self, number: int, entry: Entry | None, known: Entry | None) -> Run:
+        """Return a backup as a run of its own; ``known`` is what the file was when it was there before."""
         if entry is None:
-            return Span(Presence.UNKNOWN if number in self.unread else Presence.ABSENT, number, number)
-        return Span(Presence.THERE, number, number, entry, known)
+            return Run(Presence.UNKNOWN if number in self.unread else Presence.ABSENT, number, number)
+        return Run(Presence.THERE, number, number, entry, known)
 
 
 def member_names(target: str, member: str, search: Search) -> MemberNames:

@@ -99,8 +99,8 @@ def backup_cells(backup: Inspection) -> tuple[str, ...]:
 
 def install_cells(install: Inspection) -> tuple[str, ...]:
     """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
-    created, backups = install.get("time_created"), install.get("cache_numbackups")
-    time, shared = clock(created) if isinstance(created, int) else "", map(install.text, _IN_EACH_TABLE)
+    created, backups = install.seconds("time_created"), install.get("cache_numbackups")
+    time, shared = "" if created is None else clock(created), map(install.text, _IN_EACH_TABLE)
     number, evidence = "" if backups is None else str(backups), (install.account, install.path)
     return time, *shared, number, install.text("path"), _findings(install), *evidence
 

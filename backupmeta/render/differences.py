@@ -13,7 +13,7 @@ from backupmeta import words
 from backupmeta.comparison.archive_changes import MemberChange, TableChange
 from backupmeta.comparison.changes import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
 from backupmeta.comparison.diff import Difference, Side
-from backupmeta.comparison.history import ChangedContents, FileHistory, FollowedFiles, History, Presence, Row, Span
+from backupmeta.comparison.history import ChangedContents, FileHistory, FollowedFiles, History, Presence, Row, Run
 from backupmeta.comparison.walks import Entry, Site
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
@@ -301,7 +301,7 @@ def _list_in_words(change: ListChange) -> str:
 
 # --- files along the backups ------------------------------------------------------------------------------------------
 
-_SPAN_COLUMNS: Final = ("what", "backups (UTC)", "how many", "how")
+_RUN_COLUMNS: Final = ("what", "backups (UTC)", "how many", "how")
 _MARKS: Final[Mapping[str, tuple[str, Callable[[FileHistory], int | None]]]] = {
     "last_before": ("last backup before it first appeared", lambda file: file.last_before),
     "last_without": ("last backup without it", lambda file: file.last_without),
@@ -336,7 +336,7 @@ def followed_text(followed: FollowedFiles) -> Iterator[str]:
             continue
         yield f"\n{words.line(_name(file.name))}"
         yield from _aligned(_mark_rows(file, followed), indent="  ")
-        yield from _aligned((_span_row(span, followed) for span in file.spans), indent="  ")
+        yield from _aligned((_run_row(run, followed) for run in file.runs), indent="  ")
     if same:
         yield "\nthe same in every backup that was read\n"
         yield from _aligned(same, indent="  ")
@@ -352,7 +352,7 @@ def followed_markdown(followed: FollowedFiles) -> Iterator[str]:
         yield inert(f"\n\n## {words.markdown_cell(_name(file.name))}\n\n")
         yield from (inert(f"- {' '.join(map(words.markdown_cell, row))}\n") for row in _mark_rows(file, followed))
         yield "\n"
-        yield from words.markdown_table(_SPAN_COLUMNS, (_span_row(span, followed) for span in file.spans))
+        yield from words.markdown_table(_RUN_COLUMNS, (_run_row(run, followed) for run in file.runs))
 
 
 def followed_json(followed: FollowedFiles) -> Iterator[str]:
@@ -380,29 +380,27 @@ def _mark_rows(file: FileHistory, followed: FollowedFiles) -> Iterator[_Row]:
     for phrase, mark in _MARKS.values():
         if (number := mark(file)) is not None and number not in marked:
             marked.add(number)
-            unknown = [
-                span.length for span in file.spans if span.first == number + 1 and span.presence is Presence.UNKNOWN
-            ]
+            unknown = [run.length for run in file.runs if run.first == number + 1 and run.presence is Presence.UNKNOWN]
             after = f"can't tell of the next {words.counted(unknown[0], 'backup')}" if unknown else ""
             yield phrase, *_backup_cells(followed.backups[number]), after
 
 
-def _span_row(span: Span, followed: FollowedFiles) -> _Row:
-    times = [_time(followed.backups[number]) or "?" for number in (span.first, span.last)]
-    return span.presence, " to ".join(dict.fromkeys(times)), words.counted(span.length, "backup"), _how(span)
+def _run_row(run: Run, followed: FollowedFiles) -> _Row:
+    times = [_time(followed.backups[number]) or "?" for number in (run.first, run.last)]
+    return run.presence, " to ".join(dict.fromkeys(times)), words.counted(run.length, "backup"), _how(run)
 
 
-def _how(span: Span) -> str:
+def _how(run: Run) -> str:
     """Return by what a file differs from what it was before, or else what it is."""
-    if span.entry is None:
+    if run.entry is None:
         return ""
-    if not span.is_known:
+    if not run.is_known:
         return "its content can't be told"
-    if span.before is not None and span.by:
-        return ", ".join(_differing(span.before, span.entry, by) for by in span.by)
-    if span.before is not None:
+    if run.before is not None and run.by:
+        return ", ".join(_differing(run.before, run.entry, by) for by in run.by)
+    if run.before is not None:
         return "as before"
-    return ", ".join(filter(None, (_brief(span.entry), span.entry.digest and f"sha256 {span.entry.digest}")))
+    return ", ".join(filter(None, (_brief(run.entry), run.entry.digest and f"sha256 {run.entry.digest}")))
 
 
 def _backup_object(number: int, followed: FollowedFiles) -> dict[str, object]:
@@ -414,12 +412,12 @@ def _backup_object(number: int, followed: FollowedFiles) -> dict[str, object]:
 
 def _file_object(file: FileHistory) -> dict[str, object]:
     marks = {key: mark(file) for key, (_, mark) in _MARKS.items()}
-    return {**named("name", _name(file.name)), **marks, "spans": list(map(_span_object, file.spans))}
+    return {**named("name", _name(file.name)), **marks, "runs": list(map(_run_object, file.runs))}
 
 
-def _span_object(span: Span) -> dict[str, object]:
-    entry = None if span.entry is None else span.entry.to_json()
-    return {"presence": span.presence, "first": span.first, "last": span.last, "by": span.by, "member": entry}
+def _run_object(run: Run) -> dict[str, object]:
+    entry = None if run.entry is None else run.entry.to_json()
+    return {"presence": run.presence, "first": run.first, "last": run.last, "by": run.by, "member": entry}
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -313,11 +313,14 @@ class Restore(NamedTuple):
 def needs_lines(restore: Restore) -> Iterator[str]:
     """Yield a line a need, then what a restore of the dump may trip over."""
     needs = restore.needs
-    rows = {name: str(told.value) for name, told in needs.fields.items() if name != "cache_tables"}
+    values = {name: told.value for name, told in needs.fields.items() if told.value is not None}
+    tables = values.pop("cache_tables", None)
+    rows = {name: str(value) for name, value in values.items()}
+    rows |= {"php": f"{rows['php']} or later"} if "php" in rows else {}
     rows["files"] = f"{size(needs.size)} in {counted(needs.entries, 'file or folder', 'files and folders')}"
     rows |= {"dump": "none"} if needs.dump is None else _dump_rows(needs.dump)
-    if "cache_tables" in needs.fields:
-        rows["database"] = f"{size(int(str(needs.fields['cache_tables'].value)))} when the server last counted"
+    if isinstance(tables, int):
+        rows["database"] = f"{size(tables)} when the server last counted"
     rows |= {} if restore.room is None else {"room": _room(restore.room)}
     yield from (line(f"{name:<17}  {text}") for name, text in rows.items())
     judged = restore.needs.verification.judged

@@ -93,7 +93,10 @@ def of_targets(account: Account) -> Iterator[list[str]]:
     for form in ("text", "json", "markdown"):
         for targets in ([BACKUP, "b" * 25], [path, other, "--deep"], [path, "current"]):
             yield ["diff", *targets, "--root", homes, "--format", form]
+        yield ["diff", path, homes, "--format", form]
         yield ["history", INSTALL, "--root", homes, "--format", form]
+        yield ["history", INSTALL, "--root", homes, "--deep", "--jobs", "1", "--format", form]
+        yield ["history", INSTALL, "--root", homes, "--member", "*", "--jobs", "1", "--format", form]
 
 
 def of_homes(homes: list[str]) -> Iterator[list[str]]:

@@ -8,6 +8,7 @@ import base64
 import re
 import sqlite3
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -263,6 +264,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number % 12 == 0:
             account.archive(name, content + b"\n" + keys_of_secrets())
     account.install(content=install_record(**record(3)) + b"\n" + keys_of_secrets())
+    account.backup("g" * 25, backup_record(**{**record(7), "backup_install": "i" * 25}))
     account.backup("k" * 25, backup_record() + b"\n" + keys_of_secrets())
     (account.archives / "app_example-com_Blog_2024-06-13_20-55-21.tar.gz").write_bytes(archive(backup_record()))
     (account.archives / "b.tar.gz").write_bytes(archive(backup_record(title=FORMS[0].text))[:-700])
@@ -271,7 +273,18 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
             account.archive(f"{text.replace('/', '')}.tar.gz")
     (root / "home" / SHORT[20]).mkdir()
     Account(root / "home" / SHORT[20] / "home/x").whole()
+    site(root / "site")
     return root / "home"
+
+
+def site(folder: Path) -> None:
+    """Make a folder whose files, folders and links have all forms in their names and targets."""
+    (folder / "links").mkdir(parents=True)
+    for number, text in enumerate(text.replace("\0", "") for text in TEXTS):
+        (folder / f"links/{number}").symlink_to(text)
+    for text in SHORT:
+        (folder / text).mkdir()
+        (folder / text / text).write_bytes(b"x")
 
 
 def leaked(shown: bytes) -> list[str]:
@@ -315,7 +328,10 @@ def commands(homes: Path) -> Iterator[list[str]]:
         yield ["diff", ids[0], ids[1], "--root", root, "--format", form]
         yield ["diff", whole, cut, "--deep", "--format", form]
         yield ["diff", cut, str(archives / f"{SHORT[0]}.tar.gz"), "--deep", "--format", form]
+        yield ["diff", whole, str(homes.parent / "site"), "--root", root, "--format", form]
         yield ["history", INSTALL, "--root", root, "--format", form]
+        yield ["history", INSTALL, "--root", root, "--deep", "--jobs", "1", "--format", form]
+        yield ["history", whole, "--member", "*", "--jobs", "1", "--format", form]
     yield ["report", root, "--deep", "--jobs", "1"]
 
 
@@ -323,6 +339,8 @@ def lists(root: str) -> Iterator[list[str]]:
     for command in ("list", "installs"):
         for shape in (["--json", "--provenance", "--limit", "500"], ["--jsonl", "--provenance"], ["--csv"], []):
             yield [command, root, *shape]
+    for form in ("table", "json", "csv"):
+        yield ["installs", "--gone", root, "--format", form]
 
 
 def of_catalog(catalog: str) -> Iterator[list[str]]:
@@ -332,6 +350,11 @@ def of_catalog(catalog: str) -> Iterator[list[str]]:
         yield ["find", catalog, *shape]
         yield ["list", "--catalog", catalog, *shape]
         yield ["installs", "--catalog", catalog, *shape]
+        yield ["find", catalog, "--finding", "archive-truncated", *shape]
+    for form in ("table", "json", "jsonl", "csv"):
+        yield ["installs", "--gone", "--catalog", catalog, "--format", form]
+        yield ["find", catalog, "--member", "*", "--format", form]
+        yield ["find", catalog, "--member-sha256", sha256(b"").hexdigest(), "--format", form]
     tables = (
         "backups",
         "installs",
@@ -341,6 +364,10 @@ def of_catalog(catalog: str) -> Iterator[list[str]]:
         "themes",
         "provenance",
         "history",
+        "newest_backups",
+        "orphans",
+        "gone_installs",
+        "duplicates",
         "accounts",
         "scans",
     )
@@ -365,6 +392,10 @@ def refused(homes: Path) -> Iterator[list[str]]:
         yield ["list", "--sort", text]
         yield ["verify", f"./{text}"]
         yield ["view", "x", "--user", text, "--root", str(homes)]
+        yield ["diff", whole, f"./{text}", "--root", str(homes)]
+        yield ["needs", f"./{text}"]
+    for text in TEXTS[::40]:
+        yield ["history", whole, "--member", text, "--jobs", "1"]
 
 
 def all_leaks(asked: Iterator[list[str]]) -> dict[str, list[str]]:
@@ -403,7 +434,7 @@ def test_no_command_shows_one(homes: Path) -> None:
 
 def test_no_catalog_shows_one(homes: Path, tmp_path: Path) -> None:
     catalog = str(tmp_path / "c.sqlite")
-    ran = run("scan", homes, "-o", catalog, "--deep", "--jobs", "1", "--progress", "none")
+    ran = run("scan", homes, "-o", catalog, "--members", "--jobs", "1", "--progress", "none")
     assert leaked(ran.out + ran.err.encode()) == []
     assert all_leaks(of_catalog(catalog)) == {}
     with sqlite3.connect(catalog) as connection:

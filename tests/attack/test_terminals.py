@@ -40,7 +40,7 @@ Arguments = tuple[str, ...]
 
 
 class Scene(NamedTuple):
-    """What is read: homes, one of them, two of its archives by their paths, a catalog; all paths are relative."""
+    """What is read: homes, one of them, two of its archives, a catalog, a site's folder; all paths are relative."""
 
     homes: str
     home: str
@@ -48,6 +48,7 @@ class Scene(NamedTuple):
     other: str
     lone: str
     catalog: str
+    site: str
 
 
 class Asked(NamedTuple):
@@ -69,6 +70,10 @@ ASKED: Final[Mapping[str, Asked]] = {
     "list csv": asked("csv", "list", "{homes}", "--csv"),
     "list catalog": asked("text", "list", "--catalog", "{catalog}"),
     "installs": asked("text", "installs", "{homes}"),
+    **{
+        f"gone installs {form}": asked(form, "installs", "--gone", "{homes}", "--format", how)
+        for form, how in {"text": "table", "json": "json", "jsonl": "jsonl", "csv": "csv"}.items()
+    },
     "view": asked("json", "view", "{archive}", "--provenance"),
     "view negative": asked("json", "view", "{archive}", "--user", "nobody"),
     "explain record": asked("text", "explain", "{home}/.appdata/backups/" + BACKUP),
@@ -89,7 +94,15 @@ ASKED: Final[Mapping[str, Asked]] = {
     "diff": asked("text", "diff", "{archive}", "{other}", "--deep"),
     "diff json": asked("json", "diff", "{archive}", "{other}", "--deep", "--json"),
     "diff markdown": asked("markdown", "diff", "{archive}", "{other}", "--deep", "--format", "markdown"),
+    "diff with a folder": asked("text", "diff", "{archive}", "{site}"),
+    "diff with a folder json": asked("json", "diff", "{archive}", "{site}", "--json"),
+    "diff with a folder markdown": asked("markdown", "diff", "{archive}", "{site}", "--format", "markdown"),
     "history": asked("text", "history", "{archive}"),
+    **{
+        f"history {name} {form}": asked(form, "history", "{archive}", *how, "--jobs", "1", "--format", form)
+        for name, how in {"deep": ["--deep"], "of files": ["--member", "*"]}.items()
+        for form in ("text", "json", "markdown")
+    },
     "history json": asked("json", "history", "{archive}", "--json"),
     "history markdown": asked("markdown", "history", "{archive}", "--format", "markdown"),
     "timeline": asked("text", "timeline", "{homes}", "--deep"),
@@ -102,11 +115,15 @@ ASKED: Final[Mapping[str, Asked]] = {
     "find": asked("text", "find", "{catalog}"),
     "find csv": asked("csv", "find", "{catalog}", "--csv"),
     "find jsonl": asked("jsonl", "find", "{catalog}", "--jsonl", "--provenance"),
+    **{
+        f"find members {form}": asked(form, "find", "{catalog}", "--member", "*", "--format", how)
+        for form, how in {"text": "table", "json": "json", "jsonl": "jsonl", "csv": "csv"}.items()
+    },
     "stats": asked("text", "stats", "{catalog}", *NOW),
     "stats json": asked("json", "stats", "{catalog}", *NOW, "--json"),
     **{
         f"export {table} {form}": asked(form, "export", "{catalog}", "--to", form, "--table", table)
-        for table in ("backups", "plugins", "files", "findings")
+        for table in ("backups", "plugins", "files", "findings", "gone_installs")
         for form in ("jsonl", "csv")
     },
     "scan": asked("text", "scan", "{homes}", "{lone}", "nowhere", "-o", "{lone}.sqlite", "--jobs", "1"),
@@ -128,6 +145,13 @@ MISTAKES: Final[Mapping[str, Callable[[str], Arguments]]] = {
     "no sysroot": lambda text: ("list", "--sysroot", text),
     "no install": lambda text: ("history", text, "--root", "."),
     "no side": lambda text: ("diff", f"./{text}", "current", "--root", "."),
+    "no member in any": lambda text: ("history", NAME, "--root", ".", "--member", text),
+    "no folder": lambda text: ("diff", NAME, f"./{text}"),
+    "no needs": lambda text: ("needs", f"./{text}"),
+    "no digest": lambda text: ("find", NAME, "--member-sha256", text),
+    "no list of digests": lambda text: ("find", NAME, "--member-sha256", f"@{text}"),
+    "no finding": lambda text: ("find", NAME, "--finding", text),
+    "no verdict": lambda text: ("find", NAME, "--verdict", text),
     "no policy": lambda text: ("verify", ".", "--policy", text),
     "no catalog": lambda text: ("stats", text),
     "no column": lambda text: ("list", ".", "--sort", text),
@@ -163,6 +187,7 @@ def home(folder: Path, text: str) -> Account:
     first = backup_record(**told, backup_note=line) + f"\n{line}=x\nx-{line}={line}\n{line}".encode()
     account.backup(content=first)
     account.backup(SECOND, backup_record(title=f"{line}2", backup_filename=f"app_{NAME}"))
+    account.backup("g" * 25, backup_record(**told, backup_install="i" * 25, backup_filename="gone.tar.gz"))
     account.install(content=install_record(**told) + f"\n{line}={line}".encode())
     name = line.replace("/", "_")
     (account.archives / NAME).write_bytes(packed(first, text))
@@ -195,11 +220,22 @@ def scene(folder: Path, texts: Iterable[str]) -> Scene:
         home(folder / "homes" / f"{text.replace('/', '_')}{number}", text)
     first = f"homes/{texts[0].replace('/', '_')}0"
     with contextlib.chdir(folder):
-        assert run("scan", "homes", "-o", "catalog.sqlite", "--jobs", "1", "--deep").code in {0, 2}
+        assert run("scan", "homes", "-o", "catalog.sqlite", "--jobs", "1", "--members").code in {0, 2}
         lone = Path(f"{texts[0].replace('/', '_').strip()}.tar.gz")
         lone.write_bytes(b"no archive")
     archives = f"{first}/application_backups"
-    return Scene("homes", first, f"{archives}/{NAME}", f"{archives}/app_{NAME}", str(lone), "catalog.sqlite")
+    site(folder / "site", texts)
+    return Scene("homes", first, f"{archives}/{NAME}", f"{archives}/app_{NAME}", str(lone), "catalog.sqlite", "site")
+
+
+def site(folder: Path, texts: Iterable[str]) -> None:
+    """Make a folder with files, a link and a pipe that are called as the ``texts``."""
+    for number, text in enumerate(texts):
+        name = f"{number}{text.replace('/', '_')}"
+        (folder / name).mkdir(parents=True)
+        (folder / name / name).write_text(text)
+        (folder / name / "link").symlink_to(text)
+        os.mkfifo(folder / f"p{name}")
 
 
 # Class: what a terminal obeys, or does not show.
@@ -480,8 +516,14 @@ def test_no_runner_reads_a_command(commanding: tuple[Path, Scene], name: str) ->
     assert commands == []
 
 
+IN_EACH_FORM: Final = (
+    *("view", "explain", "members", "verify", "verify github", "diff", "history markdown"),
+    *("diff with a folder", "history of files text", "needs"),
+)
+
+
 @pytest.mark.parametrize("text", COMMANDS.values(), ids=COMMANDS)
-@pytest.mark.parametrize("name", ["view", "explain", "members", "verify", "verify github", "diff", "history markdown"])
+@pytest.mark.parametrize("name", IN_EACH_FORM)
 def test_nor_in_any_of_its_forms(tmp_path: Path, name: str, text: str) -> None:
     account = home(tmp_path / f"{text.replace('/', '_').strip()}", text)
     with contextlib.chdir(tmp_path):
@@ -489,7 +531,7 @@ def test_nor_in_any_of_its_forms(tmp_path: Path, name: str, text: str) -> None:
         archives = f"{first}/application_backups"
         lone = next(one for one in os.listdir(archives) if not one.startswith("app_"))  # noqa: PTH208 - of any bytes
         os.link(f"{archives}/{NAME}", lone)
-        where = Scene(".", first, lone, f"{archives}/app_{NAME}", lone, "")
+        where = Scene(".", first, lone, f"{archives}/app_{NAME}", lone, "", first)
         ran = run(*ASKED[name].arguments(where))
     assert ran.code in {0, 1, 2}
     told = [line for line in ran.text.splitlines() if name != "verify github" or not line.startswith("::")]
@@ -506,7 +548,7 @@ def test_nor_where_something_is_wrong(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("columns", range(20, 130, 13))
-@pytest.mark.parametrize("name", ["list", "history", "stats", "installs"])
+@pytest.mark.parametrize("name", ["list", "history", "stats", "installs", "gone installs text", "find members text"])
 def test_a_line_that_is_wrapped_begins_with_no_command(commanding: tuple[Path, Scene], name: str, columns: int) -> None:
     folder, where = commanding
     with contextlib.chdir(folder):

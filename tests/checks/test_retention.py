@@ -44,7 +44,7 @@ def account(
 ) -> CheckedAccount:
     """Return an account with ``backups``, and one install without a schedule unless others are given."""
     installs = {INSTALL: install()} if installs is None else installs
-    return CheckedAccount(checked(installs), backups, policy.requirements, now)
+    return CheckedAccount(checked(installs), backups, policy.requirements, now, installs)
 
 
 def found(one: CheckedAccount) -> list[Finding]:
@@ -289,7 +289,7 @@ def test_no_account_breaks_a_check_and_all_findings_show_where(
 ) -> None:
     policy = Policy(requirements=Requirements(minimum_backups=2))
     installs = {id_: install(id_, autobk=schedule) for id_, schedule in schedules.items()}
-    findings = found(CheckedAccount(checked(installs), backups, policy.requirements, now))
+    findings = found(CheckedAccount(checked(installs), backups, policy.requirements, now, installs))
     assert all(one.evidence and one.message for one in findings)
     firsts = {one.sha256: one.path for one in reversed(backups)}
     copies = sum(one.sha256 is not None and one.path != firsts[one.sha256] for one in backups)

@@ -39,7 +39,7 @@ def test_of_a_broken_archive_the_record_alone_is_judged() -> None:
 
 def test_of_an_account_everything_is_judged() -> None:
     kept = [KeptBackup(name, INSTALL, TIME, "a" * 64) for name in "ab"]
-    assert ids(list(rulebook.of_account(CheckedAccount({}, kept, DEFAULT.requirements, TIME)))) == [
+    assert ids(list(rulebook.of_account(CheckedAccount({}, kept, DEFAULT.requirements, TIME, set())))) == [
         "backup-duplicate",
         "backup-orphaned",
         "backup-orphaned",

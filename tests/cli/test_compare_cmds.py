@@ -249,7 +249,7 @@ APP-META.INI
     assert f"| there | 2024-06-13 20:55:21 | 1 backup | {size} bytes, mtime" in markdown
     described = run("history", BACKUP, *member, "--json").json
     assert [one["name"] for one in described["backups"]] == [BACKUP, SECOND]
-    assert described["files"][0]["spans"][1]["member"]["sha256"] == second
+    assert described["files"][0]["runs"][1]["member"]["sha256"] == second
 
 
 def test_history_of_a_file_that_no_backup_has(account: Account) -> None:

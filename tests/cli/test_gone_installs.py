@@ -126,7 +126,23 @@ def test_list_and_view_say_that_a_backups_install_is_gone(account: Account) -> N
 
 def test_in_a_folder_of_archives_nobody_knows_what_is_gone(account: Account) -> None:
     ran = run("installs", "--gone", account.archives)
-    assert (ran.code, ran.err) == (0, f"backupmeta: no install is gone in {account.archives}\n")
+    assert (ran.code, ran.err) == (0, f"backupmeta: no install is known to be gone in {account.archives}\n")
+
+
+def test_an_install_whose_record_cannot_be_read_is_not_gone(tmp_path: Path) -> None:
+    account = Account(tmp_path / "home/exampleu").whole()
+    (account.installs / INSTALL).unlink()
+    assert len(run("installs", "--gone", "--jsonl", account.home).jsonl) == 1
+    (account.installs / INSTALL).symlink_to("elsewhere")
+    assert run("installs", "--gone", "--jsonl", account.home).jsonl == []
+    account.installs.rename(account.home / "kept")
+    account.installs.write_bytes(b"no folder")
+    assert run("installs", "--gone", "--jsonl", account.home).jsonl == []
+    assert "backup-orphaned" not in run("verify", "--json", account.home).text
+    catalog = tmp_path / "case/catalog.sqlite"
+    catalog.parent.mkdir(mode=0o700)
+    run("scan", account.home, "-o", catalog)
+    assert run("stats", catalog, "--json").json["orphans"]["backups"] == 0
 
 
 @pytest.mark.parametrize("option", ["--provenance", "--show-secrets"])

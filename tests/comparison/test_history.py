@@ -134,7 +134,7 @@ def test_what_is_not_there(account: Account) -> None:
 
 Files = Mapping[str, bytes | tarfile.TarInfo]
 X: Final = {"x": b"x"}
-Spans = list[tuple[str, int, int, tuple[str, ...]]]
+Runs = list[tuple[str, int, int, tuple[str, ...]]]
 
 
 def packed(files: Files) -> bytes:
@@ -216,8 +216,8 @@ def followed(account: Account, member: str, target: str = INSTALL, jobs: int = 1
     return found
 
 
-def spans(file: FileHistory) -> Spans:
-    return [(str(span.presence), span.first, span.last, span.by) for span in file.spans]
+def runs(file: FileHistory) -> Runs:
+    return [(str(run.presence), run.first, run.last, run.by) for run in file.runs]
 
 
 def only(account: Account, member: str) -> FileHistory:
@@ -232,17 +232,17 @@ def marks(file: FileHistory) -> tuple[int | None, ...]:
 def test_what_came_and_went(tmp_path: Path) -> None:
     account = account_of(tmp_path, [X, X, {**X, "up/shell.php": b"1"}, {**X, "up/shell.php": b"1"}, X])
     file = only(account, "up/shell.php")
-    assert spans(file) == [("absent", 0, 1, ()), ("there", 2, 3, ()), ("absent", 4, 4, ())]
+    assert runs(file) == [("absent", 0, 1, ()), ("there", 2, 3, ()), ("absent", 4, 4, ())]
     assert marks(file) == (1, 4, None, None)
-    assert file.spans[1].entry is not None
-    assert file.spans[1].entry.digest == sha256(b"1").hexdigest()
+    assert file.runs[1].entry is not None
+    assert file.runs[1].entry.digest == sha256(b"1").hexdigest()
 
 
 def test_what_changed_and_was_put_back(tmp_path: Path) -> None:
     account = account_of(tmp_path, [{"a": b"1"}, {"a": b"1"}, {"a": b"22"}, {"a": b"1"}, {"a": b"1"}])
     file = only(account, "./a")
     by = ("size", "content")
-    assert spans(file) == [("there", 0, 1, ()), ("there", 2, 2, by), ("there", 3, 4, by)]
+    assert runs(file) == [("there", 0, 1, ()), ("there", 2, 2, by), ("there", 3, 4, by)]
     assert marks(file) == (None, None, 1, 2)
 
 
@@ -257,7 +257,7 @@ def test_a_mode_and_a_kind_are_changes_a_time_is_none(tmp_path: Path) -> None:
     tar[header : header + 512] = member.tobuf(tarfile.GNU_FORMAT)
     (account.archives / name(1)).write_bytes(gzip.compress(tar))
     file = only(account, "a")
-    assert spans(file) == [
+    assert runs(file) == [
         ("there", 0, 1, ()),
         ("there", 2, 2, ("mode", "mtime")),
         ("there", 3, 3, ("kind", "mode", "link")),
@@ -274,8 +274,8 @@ def test_what_was_not_seen_in_an_archive_that_is_cut_or_missing_is_not_absent(tm
     (account.archives / name(4)).write_bytes(content[:30])
     found = followed(account, "[ab]")
     a, b = found.files()
-    assert spans(a) == [("absent", 0, 0, ()), ("there", 1, 2, ()), ("can't tell", 3, 4, ()), ("absent", 5, 5, ())]
-    assert spans(b) == [("absent", 0, 0, ()), ("there", 1, 1, ()), ("can't tell", 2, 4, ()), ("absent", 5, 5, ())]
+    assert runs(a) == [("absent", 0, 0, ()), ("there", 1, 2, ()), ("can't tell", 3, 4, ()), ("absent", 5, 5, ())]
+    assert runs(b) == [("absent", 0, 0, ()), ("there", 1, 1, ()), ("can't tell", 2, 4, ()), ("absent", 5, 5, ())]
     assert marks(b) == (0, 5, None, None)
     assert sorted(found.unread) == [2, 3, 4]
     assert {one.id for one in found.findings if one.is_unread} == {"archive-truncated"}
@@ -286,8 +286,8 @@ def test_a_content_that_breaks_off_is_not_said_to_have_changed(tmp_path: Path) -
     tar = gzip.decompress((account.archives / name(1)).read_bytes())
     (account.archives / name(1)).write_bytes(gzip.compress(tar[: tar.index(b"a\0\0\0") + 512 + 100]))
     file = only(account, "a")
-    assert spans(file) == [("there", 0, 0, ()), ("there", 1, 1, ()), ("there", 2, 2, ())]
-    assert [span.is_known for span in file.spans] == [True, False, True]
+    assert runs(file) == [("there", 0, 0, ()), ("there", 1, 1, ()), ("there", 2, 2, ())]
+    assert [run.is_known for run in file.runs] == [True, False, True]
     assert (marks(file), file.is_constant) == ((None,) * 4, False)
 
 
@@ -314,7 +314,7 @@ def test_patterns_and_numbers(tmp_path: Path) -> None:
 
 def test_a_member_by_its_number_is_no_pattern(tmp_path: Path) -> None:
     account = account_of(tmp_path, [{"*": b"1", "b": b"1"}, {"b": b"1"}])
-    assert spans(next(followed(account, "#2", target=name(0)).files())) == [("there", 0, 0, ()), ("absent", 1, 1, ())]
+    assert runs(next(followed(account, "#2", target=name(0)).files())) == [("there", 0, 0, ()), ("absent", 1, 1, ())]
     assert len(list(followed(account, "#2", target=name(0)).files())) == 1
 
 
@@ -323,7 +323,7 @@ def test_an_archive_that_two_records_name_is_walked_once(tmp_path: Path) -> None
     account.backup("f" * 25, record(0))
     found = followed(account, "x")
     [file] = found.files()
-    assert (len(found.backups), spans(file)) == (3, [("there", 0, 2, ())])
+    assert (len(found.backups), runs(file)) == (3, [("there", 0, 2, ())])
 
 
 def test_any_number_of_processes_gives_the_same(tmp_path: Path) -> None:
@@ -345,5 +345,5 @@ def test_an_archive_that_no_process_survives_may_have_any_file(tmp_path: Path, m
     monkeypatch.setattr(Walking, "do", deadly)
     found = followed(account, "x", jobs=2)
     [file] = found.files()
-    assert spans(file) == [("there", 0, 0, ()), ("can't tell", 1, 1, ()), ("there", 2, 2, ())]
+    assert runs(file) == [("there", 0, 0, ()), ("can't tell", 1, 1, ()), ("there", 2, 2, ())]
     assert any("the process that read it ended" in one.message for one in found.findings)

@@ -142,7 +142,7 @@ def test_the_last_clean_backup_before_the_webshell_is_found_in_one_command(answe
     [file] = run("history", otto.install, "--sysroot", answers.root, "--member", "*/uploads/*.php", "--json").json[
         "files"
     ]
-    assert [(span["presence"], span["first"], span["last"]) for span in file["spans"]] == [
+    assert [(each["presence"], each["first"], each["last"]) for each in file["runs"]] == [
         ("absent", 0, 3),
         ("there", 4, 4),
         ("absent", 5, 14),
@@ -184,10 +184,10 @@ def test_a_site_that_is_gone_has_its_history_and_a_cut_archive_says_nothing_of_w
     there, picture = ("--sysroot", answers.root, "--json"), ("--member", "wp-content/uploads/00.jpg")
     gone, cut = (next(case for case in ACTS if case.user == user).account() for user in ("ria", "udo"))
     [file] = run("history", gone.backups[0].embedded["backup-install"], *there, *picture).json["files"]
-    assert [(span["presence"], span["last"]) for span in file["spans"]] == [("absent", 0), ("there", 14)]
+    assert [(each["presence"], each["last"]) for each in file["runs"]] == [("absent", 0), ("there", 14)]
     ran = run("history", cut.install, *there, *picture)
     assert ran.code == 2
-    assert [(span["presence"], span["last"]) for span in ran.json["files"][0]["spans"]] == [
+    assert [(each["presence"], each["last"]) for each in ran.json["files"][0]["runs"]] == [
         ("absent", 0),
         ("there", 3),
         ("can't tell", 4),
