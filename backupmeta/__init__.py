@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from backupmeta.extraction.extract import Fate as Fate
     from backupmeta.extraction.extract import MemberResult as MemberResult
     from backupmeta.extraction.needs import Needs as Needs
+    from backupmeta.extraction.needs import Room as Room
     from backupmeta.findings import Finding as Finding
     from backupmeta.findings import FindingRule as FindingRule
     from backupmeta.findings import Group as Group
@@ -90,7 +91,7 @@ _NAMES: Final = {
     "events.claims": ("Event",),
     "events.timeline": ("timeline",),
     "extraction.extract": ("Extraction", "Fate", "MemberResult"),
-    "extraction.needs": ("Needs",),
+    "extraction.needs": ("Needs", "Room"),
     "findings": ("Finding", "FindingRule", "Group", "Severity"),
     "library": ("inspect_archive", "list_backups", "list_gone_installs", "list_installs"),
     "reading": ("OpenArchive", "TableStatement", "open_archive", "verify_archive"),

@@ -58,11 +58,11 @@ def test_the_public_names() -> None:
         "AnswerError", "Backup", "BackupMetaError", "CatalogError", "CheckedBackup", "Difference", "Dump",
         "DumpState", "Event", "EvidenceError", "Export", "Extraction", "Fate", "Finding", "FindingRule",
         "GoneInstall", "Group", "History", "Inspection", "Install", "Limits", "Member", "MemberResult",
-        "Needs", "OpenArchive", "OutputError", "Period", "Policy", "Query", "Report", "Response", "Search",
-        "Severity", "State", "Summary", "Table", "TableStatement", "Verdict", "Verification", "diff",
-        "export", "find", "history", "inspect_archive", "list_backups", "list_gone_installs", "list_installs",
-        "open_archive", "report", "scan", "stats", "timeline", "verify", "verify_archive", "view",
-        "view_install",
+        "Needs", "OpenArchive", "OutputError", "Period", "Policy", "Query", "Report", "Response", "Room",
+        "Search", "Severity", "State", "Summary", "Table", "TableStatement", "Verdict", "Verification",
+        "diff", "export", "find", "history", "inspect_archive", "list_backups", "list_gone_installs",
+        "list_installs", "open_archive", "report", "scan", "stats", "timeline", "verify", "verify_archive",
+        "view", "view_install",
     ]  # fmt: skip
     modules = {path.stem for path in Path(backupmeta.__file__).parent.iterdir()}
     assert not modules & set(backupmeta.__all__), "a module that is imported takes the name's place"

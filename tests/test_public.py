@@ -46,7 +46,7 @@ OF_AN_OPEN_ARCHIVE: Final = {
 }
 WITH_JSON: Final = {
     "Backup", "Difference", "Dump", "Event", "Extraction", "Finding", "GoneInstall", "History", "Inspection", "Install",
-    "Member", "MemberResult", "Needs", "Report", "Response", "Summary", "Table", "Verification",
+    "Member", "MemberResult", "Needs", "Report", "Response", "Room", "Summary", "Table", "Verification",
 }  # fmt: skip
 
 

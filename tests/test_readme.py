@@ -76,3 +76,12 @@ def test_the_policy(project: Path) -> None:
 def test_every_group_of_checks_and_every_command_is_there() -> None:
     assert all(f"| `{kind.group}` |" in README for kind in FINDINGS.values())
     assert [name for name in backupmeta.commands if not re.search(rf"^\| `{name}\b", README, re.MULTILINE)] == []
+
+
+@pytest.mark.long
+def test_the_examples_of_the_library_are_typed(tmp_path: Path) -> None:
+    (tmp_path / "examples.py").write_text("\n".join(blocks("python")))
+    environment = {**os.environ, "MYPYPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "examples.py"]
+    checked = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False, text=True)
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout

@@ -402,22 +402,19 @@ class InCatalog(Search):
         """What stands for where it looks."""
         return self.catalog
 
-    def homes(self, findings: list[Finding]) -> Iterator[Home]:
+    def unread(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes as they were when they were scanned; append what could not be read. Raises `CatalogError`."""
-        yield from self.of_user(self._recalled(findings))
-
-    def names(self) -> Iterator[str]:
-        """Yield the names of all homes, whosever they are."""
-        with Catalog.unchecked(self.catalog) as catalog:
-            yield from catalog.names()
-
-    def _recalled(self, findings: list[Finding]) -> Iterator[Home]:
         select, arguments = self.wanted
         which = f"status <> 'vanished' AND account IN ({select})" if select else "status <> 'vanished'"
         with Catalog.checked(self.catalog, findings) as catalog:
             findings += catalog.findings(_ON_THE_WAY)
             for stored in catalog.memories(f"{which} ORDER BY path, host", arguments):
                 yield recalled(catalog, stored, self.limits)
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all homes, whosever they are."""
+        with Catalog.unchecked(self.catalog) as catalog:
+            yield from catalog.names()
 
 
 _ON_THE_WAY: Final = "backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')"

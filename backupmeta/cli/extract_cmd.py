@@ -17,7 +17,7 @@ from backupmeta.cli.output import Target
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
-from backupmeta.extraction.needs import needed, room_at
+from backupmeta.extraction.needs import needed
 from backupmeta.findings import Group, Severity
 from backupmeta.render.formats import View
 from backupmeta.render.verified import EXTRACTION, NEEDS, Restore
@@ -196,7 +196,7 @@ def needs(target: str, folder: str | None, where: Where, *, format_name: str) ->
     case = verification.case_at(target, where.search(), DEFAULT, int(time()))
     with messages.progress_bar(case.size) as bar:
         answer = needed(case, bar.watch)
-    room = None if folder is None else room_at(folder, answer, Protected(sysroot=where.sysroot))
+    room = None if folder is None else answer.room_at(folder, Protected(sysroot=where.sysroot))
     output.write_all(NEEDS[format_name].render(Restore(answer, room), View()))
     code = messages.report((judged.finding for judged in answer.verification.judged), Severity.WARNING, answer.path)
     return code or int(room is not None and not room.is_fit)

@@ -67,9 +67,17 @@ class Needs(NamedTuple):
             "verification": self.verification.to_json(),
         }
 
-    def room(self, block: int) -> int:
-        """Return how many bytes the files take at most where each begins a new ``block`` of so many bytes."""
-        return self.size + self.entries * block
+    def room_at(self, folder: str, protected: Protected = NOTHING_PROTECTED) -> "Room":
+        """Return whether a new ``folder`` has room for the site, and does not lie among what is ``protected``.
+
+        Nothing is written.
+        """
+        there = free(folder)
+        try:
+            protected.refuse(os.path.abspath(folder), folder)
+        except OutputError as error:
+            there = there._replace(obstacle=error.reason)
+        return Room(folder, there, self.size + self.entries * there.block, self.entries)
 
 
 class Room(NamedTuple):
@@ -78,7 +86,7 @@ class Room(NamedTuple):
     Attributes:
         folder: the folder, as it was named.
         free: what there is.
-        size: how many bytes the site takes there, at most.
+        size: how many bytes the site takes there, at most: each file begins a new block.
         entries: how many files and folders it has.
     """
 
@@ -105,19 +113,6 @@ class Room(NamedTuple):
         answer = {"is_fit": self.is_fit, "is_enough": self.is_enough, "obstacle": there.obstacle or None}
         sizes = {"size": self.size, "entries": self.entries, "free_size": there.size, "free_entries": there.entries}
         return {**named("folder", self.folder), **answer, **sizes}
-
-
-def room_at(folder: str, needs: Needs, protected: Protected = NOTHING_PROTECTED) -> Room:
-    """Return whether a new ``folder`` has room for the site, and does not lie among what is ``protected``.
-
-    Nothing is written.
-    """
-    there = free(folder)
-    try:
-        protected.refuse(os.path.abspath(folder), folder)
-    except OutputError as error:
-        there = there._replace(obstacle=error.reason)
-    return Room(folder, there, needs.room(there.block), needs.entries)
 
 
 def needed(case: Case, watch: Watch | None = None) -> Needs:
