@@ -15,7 +15,7 @@ from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import KIB
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import queries
-from backupmeta.catalog.member_search import MemberQuery, Unknown, find_members, unknown_members
+from backupmeta.catalog.member_search import MemberQuery, Unknown, member_search
 from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
@@ -153,17 +153,15 @@ def _find_members(
     """Print the members that are asked for, and of which archives not all are known; return the exit code."""
     view, findings = presentation.view, list[Finding]()
     options.refuse_beside("--member", {"--sort": presentation.sort, "--provenance": view.provenance}, _NO_BACKUPS)
-    matches = find_members(catalog, members, query, domain, findings)
-    limit = view.offset + (_MEMBERS if view.limit is None else view.limit)
-    shown = list(islice(matches, view.offset, limit + 1))
-    output.write_all(MATCHES[presentation.format.name].render(shown[: limit - view.offset], view))
-    if len(shown) > limit - view.offset:
-        messages.write_line(f"there are more than these {limit - view.offset:,}; --limit N shows more of them")
+    most = _MEMBERS if view.limit is None else view.limit
+    with member_search(catalog, members, query, domain, findings) as search:
+        shown = list(islice(search.matches(), view.offset, view.offset + most + 1))
+        unknown = search.unknown()
+    output.write_all(MATCHES[presentation.format.name].render(shown[:most], view))
+    lines = [f"there are more than these {most:,}; --limit N shows more of them"] if len(shown) > most else []
     if not shown:
-        for line in chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain)):
-            messages.write_line(line)
-    unknown = unknown_members(catalog, members, query, domain)
-    for line in _unknown(unknown):
+        lines = [f"nothing that matches in {catalog}", *queries.unknown(catalog, query, domain)]
+    for line in chain(lines, _unknown(unknown)):
         messages.write_line(line)
     code = messages.report(findings, Severity.ERROR)
     return 2 if unknown.unread or unknown.damaged else code or int(not shown)

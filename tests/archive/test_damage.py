@@ -113,6 +113,7 @@ def test_the_undamaged_archive_is_clean(opened: Opened) -> None:
 # --- cut off ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("kind", PACK)
 def test_a_cut_stream_gives_every_header_before_the_cut(opened: Opened, kind: str) -> None:
     packed = PACK[kind](TAR)

@@ -229,6 +229,7 @@ NUMBERS: Final = b"".join(b"%d=%x\n" % (n, n**5) for n in range(40_000))
 LONG: Final = [member(f"long{n}", NUMBERS) for n in range(8)]
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("restarts", [0, 8])
 def test_long_streams_that_are_damaged_in_the_inner_layer(opened: Opened, restarts: int) -> None:
     # Each is longer than what is kept to go back to, so that the outer stream begins anew.

@@ -530,6 +530,7 @@ class TestFind:
 
 
 class TestHostile:
+    @pytest.mark.untraced  # the same lines, thousands of times
     def test_very_many_members_end(self, tmp_path: Path) -> None:
         def work(count: int) -> None:
             account = Account(tmp_path / f"{count}/home/exampleu")

@@ -243,6 +243,7 @@ def test_what_is_told_is_bounded(site: Site) -> None:
     assert found.backups["missing"] == 1501
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("view", ["installs", "orphans", "gone_installs", "newest_backups"])
 def test_an_account_with_very_much_takes_no_time_by_the_square(site: Site, view: str) -> None:
     with closing(sqlite3.connect(site.catalog)) as connection, connection:

@@ -433,6 +433,7 @@ def test_tables_in_a_broken_dump_are_still_unlisted() -> None:
     assert ids(list(checks.tables_unlisted(one.subject))) == ["table-unlisted"]
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_too_many_tables_are_not_compared() -> None:
     dump = b"".join(b"CREATE TABLE `t%d` (\n);\n" % n for n in range(20_001))
     one = backup(record(list_tables="t20000"), {**MEMBERS, "APP-DATA.SQL": dump})

@@ -290,6 +290,7 @@ def test_plugins_are_kept_within_8_mib_of_content_and_names() -> None:
     assert all(inventory.has(name.encode()) for name, _ in files)
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_many_small_plugins_take_no_more() -> None:
     inventory = surveyed(archive(None, [plugin(number, 100) for number in range(20_000)]))
     assert len(inventory.heads) < 8 * MIB / 512
@@ -301,6 +302,7 @@ def test_however_many_plugins_there_are_the_version_is_kept() -> None:
     assert (heads[VERSION.encode()], heads[b"wp-config.php"]) == (b"version", b"config")
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_names_are_kept_within_16_mib() -> None:
     inventory = surveyed(archive(None, [("a/" + "b" * 4000 + str(number), b"") for number in range(5000)]))
     assert inventory.is_partial

@@ -149,6 +149,7 @@ def test_no_secret_is_read() -> None:
     assert "CANARY" not in repr(wordpress_config(content))
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("piece", NOTHING_ENDS)
 def test_hostile_text_takes_no_time_by_the_square(piece: bytes) -> None:
     def read(size: int) -> None:

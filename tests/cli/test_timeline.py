@@ -244,6 +244,7 @@ def many(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.untraced  # the same lines in each form
 @pytest.mark.parametrize("form", sorted(TIMELINES))
 def test_the_number_of_processes_makes_no_difference(many: Path, form: str) -> None:
     arguments = ("timeline", many, "--deep", "--format", form, "--member-limit", "500", "--jobs")
@@ -253,6 +254,7 @@ def test_the_number_of_processes_makes_no_difference(many: Path, form: str) -> N
     assert alone.err.count("\n") >= 4
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_an_archive_that_kills_each_process_costs_only_its_events(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own, walk = os.getpid(), reader.Pass
 

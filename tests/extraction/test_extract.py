@@ -100,6 +100,7 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 
 # --- what is sound is as GNU tar leaves it ----------------------------------------------------------------------------
 
 
+@pytest.mark.untraced  # the same lines for each archive
 @needs_gnu_tar
 @pytest.mark.parametrize("name", KINDS)
 def test_what_is_extracted_is_what_gnu_tar_unpacks(tmp_path: Path, name: str) -> None:
