@@ -260,7 +260,7 @@ def _case(file: EvidenceFile, search: Search) -> Case:
     """Return the case of an open ``file``: with its home, where it lies at its path still, else alone."""
     path = os.path.abspath(file.path)
     if file.path and identity_at(path) == (file.status.st_dev, file.status.st_ino):
-        return verification.case_at(path, search, DEFAULT, int(time()))
+        return verification.case_at(path, search, DEFAULT, int(time()), [])
     folder, name = os.path.split(path) if file.path else ("", "")
     alone = Pair(None, None, None, State.UNCLAIMED)
     place, around = Place(folder, None, name, is_named=True), Surroundings(None, None, {}, {})

@@ -204,13 +204,26 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
     return Outcome(unreadable, _of_record(case), is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
-def case_at(target: str, search: Search, policy: Policy, now: int) -> Case:
-    """Return the case of the archive that ``target`` means. Raises `EvidenceError`."""
-    place = archive_of(target, search)
+def case_at(target: str, search: Search, policy: Policy, now: int, findings: list[Finding]) -> Case:
+    """Return the case of the archive that ``target`` means; append to ``findings`` what is not read of its account.
+
+    Raises `EvidenceError`.
+    """
+    place, case = archive_of(target, search), None
     for item in _items(search, policy, now, (target,)):
-        if isinstance(item, Case) and item.place.path == place.path:
-            return item._replace(is_backup=True)
-    raise NotAnArchiveError(target, "no archive", "give the path of an archive")
+        if isinstance(item, Case):
+            case = item._replace(is_backup=True) if item.place.path == place.path else case
+            continue
+        odd = item.findings if isinstance(item, Household) else (judged.finding for judged in item.judged)
+        findings += (finding for finding in odd if finding.is_unread)
+        if case is not None:
+            return case
+    if not findings:
+        raise NotAnArchiveError(target, "no archive", "give the path of an archive")
+    error = UnreadableError(target, "its account can't be read")
+    for finding in findings:
+        error.add_note(finding.message)
+    raise error
 
 
 class Verifying(Work[Item, list[Outcome]]):

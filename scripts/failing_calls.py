@@ -119,8 +119,9 @@ def disk(base: Path) -> Disk:
         account(made.image / home, name, number)
     (made.image / "home3").symlink_to("/data/users")
     many(made.image / "opt/many")
+    scan = ("scan", "--sysroot", str(made.image), "-o", str(made.catalog), "--members", "--jobs", "1")
     ran = subprocess.run(
-        [sys.executable, "-c", COMMAND, "scan", "--sysroot", str(made.image), "-o", str(made.catalog), "--jobs", "1"],
+        [sys.executable, "-c", COMMAND, *scan],
         env=environment(made),
         capture_output=True,
         check=False,
@@ -228,12 +229,14 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "list in two processes": Command(("list", "{image}/opt/many", "--jsonl")),
     "list a table": Command(("list", "--sysroot", "{image}", "--sort", "-backup_time")),
     "installs": Command(("installs", "--sysroot", "{image}", "--jsonl"), lines),
+    "gone installs": Command(("installs", "--gone", "--sysroot", "{image}", "--jsonl"), lines),
     "view": Command(("view", _FIRST, "--provenance")),
     "view an id": Command(("view", _ID, "--sysroot", "{image}")),
     "explain": Command(("explain", _FIRST)),
     "explain a record": Command(("explain", _RECORD, "--json")),
     "members": Command(("members", _FIRST, "--json")),
     "cat": Command(("cat", _FIRST, "index.php")),
+    "needs": Command(("needs", _FIRST, "--json")),
     "verify": Command(("verify", "--sysroot", "{image}", "--json", "--jobs", "1", *_NOW), targets),
     "verify in processes": Command(("verify", *_ROOTS, "--json", "--jobs", "2", *_NOW), targets),
     "verify to a file": Command(("verify", _ANNA, "--format", "sarif", "-o", "{out}/x.sarif", *_NOW), writes="x.sarif"),
@@ -248,7 +251,11 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "timeline to a file": Command(("timeline", _ANNA, "-o", "{out}/x.txt"), writes="x.txt"),
     "scan": Command(("scan", "--sysroot", "{image}", "-o", "{out}/new.sqlite", "--jobs", "1"), cataloged),
     "scan in processes": Command(("scan", *_ROOTS, "-o", "{out}/new.sqlite", "--deep", "--jobs", "2"), cataloged),
+    "scan of members": Command(
+        ("scan", "--sysroot", "{image}", "-o", "{out}/new.sqlite", "--members", "--jobs", "1"), cataloged
+    ),
     "find": Command(("find", "{catalog}", "wordpress > 5", "--jsonl")),
+    "find members": Command(("find", "{catalog}", "--member", "*.php", "--jsonl")),
     "export": Command(("export", "{catalog}", "--to", "csv", "-o", "{out}/x.csv"), writes="x.csv"),
     "stats": Command(("stats", "{catalog}", "--json", *_NOW)),
     "list a catalog": Command(("list", "--catalog", "{catalog}", "--json")),

@@ -23,7 +23,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -39,16 +38,18 @@ FIXTURES: Final = Path(__file__).parent.parent / "fixtures" / "accounts"
 READABLE: Final = ("claimed-twice", "example", "malformed-names", "plesk", "recompressed", "two-homes")
 """Accounts in which nothing is unreadable: they are answered about with exit code 0 or 1."""
 NOW: Final = ("--now", "2026-01-01")
-EMPTY: Final = sha256().hexdigest()
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "find": ("find", "CATALOG", "--jsonl"),
     "find an application": ("find", "CATALOG", "wordpress >= 1", "--jsonl", "--provenance"),
     "find a plugin": ("find", "CATALOG", "--plugin", "akismet", "--csv"),
     "find a time": ("find", "CATALOG", "--since", "2020-01-01", "--jsonl"),
+    "find an owner's backups": ("find", "CATALOG", "--login", "admin", "--verdict", "fail", "--jsonl"),
+    "find a finding": ("find", "CATALOG", "--finding", "plugin-missing", "--jsonl"),
     "find members": ("find", "CATALOG", "--member", "*", "--jsonl"),
-    "find a digest": ("find", "CATALOG", "--member-sha256", EMPTY, "--csv"),
+    "find a digest": ("find", "CATALOG", "--member-sha256", "DIGEST", "--csv"),
     "list": ("list", "--catalog", "CATALOG", "--json"),
     "installs": ("installs", "--catalog", "CATALOG", "--jsonl"),
+    "gone installs": ("installs", "--gone", "--catalog", "CATALOG", "--jsonl"),
     "stats": ("stats", "CATALOG", "--json", *NOW),
     "report": ("report", "CATALOG", "--json", *NOW),
     "verify": ("verify", "--catalog", "CATALOG", "--json", *NOW),
@@ -63,6 +64,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
             "findings",
             "provenance",
             "history",
+            "gone_installs",
             "accounts",
             "scans",
         )
@@ -70,7 +72,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What is asked, by name."""
 
-AFTER_SCAN: Final = ("find", "find a plugin", "find members", "installs", "verify")
+AFTER_SCAN: Final = ("find", "find a plugin", "find members", "find a digest", "installs", "gone installs", "verify")
 """What is about that which is there now, and the same however often it is scanned."""
 
 ASKED: Final = 4
@@ -93,11 +95,11 @@ class Answer(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A whole catalog: its file, the root that was scanned, a backup's id, and the answers by the commands' names."""
+    """A whole catalog: its file, the root that was scanned, what ID and DIGEST stand for, and the commands' answers."""
 
     path: Path
     root: Path
-    id: str
+    words: Mapping[str, str]
     answers: Mapping[str, Answer]
 
 
@@ -121,9 +123,9 @@ def asked(arguments: Sequence[str]) -> Answer:
     return Answer(code, out.getvalue(), err.getvalue(), trace)
 
 
-def command(name: str, catalog: Path, id_: str) -> list[str]:
+def command(name: str, catalog: Path, words: Mapping[str, str]) -> list[str]:
     """Return the arguments of a command about ``catalog``."""
-    return [{"CATALOG": str(catalog), "ID": id_}.get(argument, argument) for argument in COMMANDS[name]]
+    return [{"CATALOG": str(catalog), **words}.get(argument, argument) for argument in COMMANDS[name]]
 
 
 def whole(folder: Path) -> Whole:
@@ -134,15 +136,20 @@ def whole(folder: Path) -> Whole:
     fleets.write_fleet(root / "fleet", 3, 3)
     scan(root, path)
     min((root / "fleet").rglob("*.tar.gz")).unlink()
+    min((root / "fleet").rglob(".appdata/current/*")).unlink()
     scan(root, path)
     with closing(sqlite3.connect(path)) as connection:
         [id_] = connection.execute(
             "SELECT id FROM backups WHERE state = 'paired' GROUP BY id HAVING id IS NOT NULL AND count(*) = 1 LIMIT 1"
         ).fetchone()
-    answers = {name: asked(command(name, path, id_)) for name in COMMANDS}
+        [digest] = connection.execute(
+            "SELECT lower(hex(max(digest))) FROM member_versions JOIN member_runs USING (version) WHERE last IS NULL"
+        ).fetchone()
+    words = {"ID": id_, "DIGEST": digest}
+    answers = {name: asked(command(name, path, words)) for name in COMMANDS}
     if unsaid := {name: answer for name, answer in answers.items() if answer.trace or answer.code not in {0, 1}}:
         raise SystemExit(f"the whole catalog is not answered from: {unsaid}")
-    return Whole(path, root, id_, answers)
+    return Whole(path, root, words, answers)
 
 
 def scan(root: Path, path: Path) -> Answer:
@@ -361,7 +368,7 @@ def mutant(number: int, seed: int, known: Whole, folder: Path) -> Outcome:
     CHANGES[kind](random, path)
     outcomes, faults = [], []
     for name in random.sample(tuple(COMMANDS), ASKED):
-        outcome, fault = _judged(known.answers[name], asked(command(name, path, known.id)), known, path)
+        outcome, fault = _judged(known.answers[name], asked(command(name, path, known.words)), known, path)
         outcomes.append(outcome)
         faults += [f"{name}: {fault}"] if fault else []
     if number % SCANNED == 0:
@@ -400,7 +407,7 @@ def _scanned(known: Whole, path: Path, random: Random) -> tuple[str, list[str]]:
     if not path.exists() or b"catalog.sqlite: " not in answer.out:
         return ("scan refused", []) if str(path) in answer.err else ("silent", [f"scan: {answer.err!r}"])
     name = random.choice(AFTER_SCAN)
-    outcome, fault = _judged(known.answers[name], asked(command(name, path, known.id)), known, path)
+    outcome, fault = _judged(known.answers[name], asked(command(name, path, known.words)), known, path)
     if outcome == "told":
         fault = "after a scan it is told still"
     return f"scan, then {outcome}", [f"scan ({answer.err}), then {name}: {fault}"] if fault else []

@@ -191,6 +191,8 @@ def _link_target(path: str) -> str | None:
     """Return where the link at ``path`` leads, empty for what is no link; None where nothing is, or nobody can tell."""
     try:
         return os.readlink(path)
+    except ValueError:
+        return None  # a name that no system has
     except OSError as error:
         return "" if error.errno == EINVAL else None
 

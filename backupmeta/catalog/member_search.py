@@ -11,6 +11,7 @@ import re
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate, chain, groupby
 from operator import itemgetter
@@ -27,6 +28,7 @@ from backupmeta.search import is_of_domain
 _WILD: Final = re.compile(r"[*?[]")
 _SERIES_AT_HAND: Final = 1_000
 _ACCOUNTS_AT_HAND: Final = 16
+_ALWAYS: Final = "1"
 
 
 class MemberQuery(NamedTuple):
@@ -183,31 +185,47 @@ WHERE f.until IS NULL AND f.kind = 'archive' AND f.status <> 'passed over' AND a
 """
 
 
-def find_members(
+class Unknown(NamedTuple):
+    """The archives of which a catalog does not know all members.
+
+    Attributes:
+        unread: how many were not scanned with members, or with other digests than are asked for.
+        unread_path: the path of one of them.
+        damaged: how many are damaged: they may have others.
+        damaged_path: the path of one of them.
+    """
+
+    unread: int
+    unread_path: str | None
+    damaged: int
+    damaged_path: str | None
+
+
+@contextmanager
+def member_search(
     catalog: str,
     members: MemberQuery,
     query: Query = EVERYTHING,
     domain: str | None = None,
     findings: list[Finding] | None = None,
-) -> Iterator[MemberMatch]:
-    """Yield the ``members`` that are asked for, in backups that answer the ``query`` and are of this ``domain``.
+) -> Iterator["MemberSearch"]:
+    """Give a search for ``members`` in backups of ``catalog`` that answer the ``query`` and are of this ``domain``.
 
-    Each comes with all consecutive backups that have it so, if one of them is asked for; by names, or else by digests.
-    What is not as it was scanned is left out, and appended to ``findings``. Raises `CatalogError`; without ``findings``
-    also for that.
+    All that it tells is of one moment. What is not as it was scanned is left out, and appended to ``findings``. Raises
+    `CatalogError`; without ``findings`` also for that.
     """
     with Catalog.checked(catalog, findings) as opened:
-        connection, (where, names) = opened.connection, _naming(members.names)
-        select = _NAMED
-        if members.digests is not None:
-            connection.execute("CREATE TEMP TABLE asked_digests (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-            digests = ((digest,) for of_kind in members.digests.values() for digest in of_kind)
-            connection.executemany("INSERT OR IGNORE INTO asked_digests (digest) VALUES (?)", digests)
-            select = _DIGESTED
-        searching = _Searching(connection, query, domain)
-        rows = connection.execute(select.format(where), names)
-        for (_, series), spans in groupby(rows, itemgetter(0, 1)):
-            yield from searching.matches(series, list(spans))
+        yield MemberSearch(opened.connection, members, _condition(opened.connection, query, domain))
+
+
+def _condition(connection: sqlite3.Connection, query: Query, domain: str | None) -> Condition:
+    """Return what holds of the backups that are asked for, as one condition."""
+    given = list(conditions(connection, query))
+    if domain is not None:
+        connection.create_function("is_of_domain", 3, is_of_domain, deterministic=True)
+        given.append(Condition("is_of_domain(?, b.url_domain, b.url)", (domain,)))
+    arguments = tuple(chain.from_iterable(condition.arguments for condition in given))
+    return Condition(" AND ".join(condition.sql for condition in given) or _ALWAYS, arguments)
 
 
 def _naming(patterns: Iterable[str]) -> tuple[str, list[str]]:
@@ -218,16 +236,38 @@ def _naming(patterns: Iterable[str]) -> tuple[str, list[str]]:
     return " OR ".join(alternatives) or "1", paths + wild
 
 
-class _Searching:
-    """Looks for what has members; what it has read lately is at hand."""
+class MemberSearch:
+    """A search for members in an open catalog; what it has read lately is at hand."""
 
-    def __init__(self, connection: sqlite3.Connection, query: Query, domain: str | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, members: MemberQuery, condition: Condition) -> None:
         self._connection = connection
-        self._condition = _condition(connection, query, domain)
+        self._members = members
+        self._condition = condition
         self._series = lru_cache(_SERIES_AT_HAND)(self._read_series)
         self._backups = lru_cache(_ACCOUNTS_AT_HAND)(self._read_backups)
 
-    def matches(self, series: int, rows: Sequence[Sequence[Any]]) -> Iterator[MemberMatch]:
+    def matches(self) -> Iterator[MemberMatch]:
+        """Yield the members, in the order of their names, or else of their digests.
+
+        Each comes with all consecutive backups that have it so, if one of these backups is asked for.
+        """
+        (where, names), select = _naming(self._members.names), _NAMED
+        if self._members.digests is not None:
+            self._connection.execute("CREATE TEMP TABLE asked_digests (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+            digests = ((digest,) for of_kind in self._members.digests.values() for digest in of_kind)
+            self._connection.executemany("INSERT OR IGNORE INTO asked_digests (digest) VALUES (?)", digests)
+            select = _DIGESTED
+        rows = self._connection.execute(select.format(where), names)
+        for (_, series), spans in groupby(rows, itemgetter(0, 1)):
+            yield from self._matches_in(series, list(spans))
+
+    def unknown(self) -> Unknown:
+        """Return of which archives the catalog does not know all members that are asked for."""
+        algorithms = ALGORITHMS if self._members.digests is None else self._members.digests
+        arguments = (json.dumps([*algorithms]), *self._condition.arguments)
+        return Unknown(*self._connection.execute(_UNKNOWN.format(self._condition.sql), arguments).fetchone())
+
+    def _matches_in(self, series: int, rows: Sequence[Sequence[Any]]) -> Iterator[MemberMatch]:
         """Yield a member of some archives of ``series``, of which the ``rows`` tell in which readings it is."""
         path, path_bytes, kind, size, mode, mtime_ns, digest = rows[0][4:]
         name = path if path_bytes is None else path_bytes.decode("utf-8", "surrogateescape")
@@ -251,43 +291,3 @@ class _Searching:
         """Return the backups of an account by their archives, and whether each is asked for; of several the first."""
         rows = self._connection.execute(_BACKUPS.format(self._condition.sql), (*self._condition.arguments, account))
         return {file: ((id_ or "", time, user or "", url or ""), asked) for file, id_, time, user, url, asked in rows}
-
-
-_ALWAYS: Final = "1"
-
-
-def _condition(connection: sqlite3.Connection, query: Query, domain: str | None) -> Condition:
-    """Return what holds of the backups that are asked for, as one condition."""
-    given = list(conditions(connection, query))
-    if domain is not None:
-        connection.create_function("is_of_domain", 3, is_of_domain, deterministic=True)
-        given.append(Condition("is_of_domain(?, b.url_domain, b.url)", (domain,)))
-    arguments = tuple(chain.from_iterable(condition.arguments for condition in given))
-    return Condition(" AND ".join(condition.sql for condition in given) or _ALWAYS, arguments)
-
-
-class Unknown(NamedTuple):
-    """The archives of which a catalog does not know all members.
-
-    Attributes:
-        unread: how many were not scanned with members, or with other digests than are asked for.
-        unread_path: the path of one of them.
-        damaged: how many are damaged: they may have others.
-        damaged_path: the path of one of them.
-    """
-
-    unread: int
-    unread_path: str | None
-    damaged: int
-    damaged_path: str | None
-
-
-def unknown_members(
-    catalog: str, members: MemberQuery, query: Query = EVERYTHING, domain: str | None = None
-) -> Unknown:
-    """Return of which archives the ``catalog`` does not know all members that are asked for. Raises `CatalogError`."""
-    algorithms = list(ALGORITHMS if members.digests is None else members.digests)
-    with Catalog.checked(catalog, []) as opened:
-        condition = _condition(opened.connection, query, domain)
-        arguments = (json.dumps(algorithms), *condition.arguments)
-        return Unknown(*opened.connection.execute(_UNKNOWN.format(condition.sql), arguments).fetchone())

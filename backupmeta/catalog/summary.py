@@ -42,7 +42,7 @@ _LONGEST: Final = 100
 """How many characters of a name are kept; a hostile record may have a million."""
 
 AMOUNTS: Final = ("backups", "archives", "bytes")
-PARTED: Final = {
+PARTED: Final[dict[str, tuple[str, ...]]] = {
     "applications": ("application",),
     "versions": ("application", "version"),
     "ages": ("age",),

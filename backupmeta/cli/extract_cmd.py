@@ -18,7 +18,7 @@ from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
 from backupmeta.extraction.needs import needed
-from backupmeta.findings import Group, Severity
+from backupmeta.findings import Finding, Group, Severity
 from backupmeta.render.formats import View
 from backupmeta.render.verified import EXTRACTION, NEEDS, Restore
 from backupmeta.search import Protected
@@ -111,12 +111,13 @@ def extract(target: str, order: Order, dump: str | None, where: Where, *, format
         elif result.fate not in _AS_ASKED and next(missing) < _MISSING_SHOWN:
             messages.write_line(f"{result.member.text}: {result.fate}: {result.reason}")
 
-    case = verification.case_at(target, where.search(), DEFAULT, int(time()))
+    findings = list[Finding]()
+    case = verification.case_at(target, where.search(), DEFAULT, int(time()), findings)
     extraction = _filled(case, order, dump, protected, report)
     if answer is not None:
         output.write(answer.end(extraction))
-    judged = (judgement.finding for judgement in extraction.verification.judged)
-    code = messages.report(judged, Severity.WARNING, extraction.verification.server_path)
+    findings += (judgement.finding for judgement in extraction.verification.judged)
+    code = messages.report(findings, Severity.WARNING, extraction.verification.server_path)
     for line in _lines(extraction):
         messages.write_line(line)
     if dump is not None and not extraction.has_dump:
@@ -193,10 +194,12 @@ def needs(target: str, folder: str | None, where: Where, *, format_name: str) ->
       backupmeta needs app_….tar.gz
       backupmeta needs app_….tar.gz --against /home/exampleu/public_html/blog --json
     """
-    case = verification.case_at(target, where.search(), DEFAULT, int(time()))
+    findings = list[Finding]()
+    case = verification.case_at(target, where.search(), DEFAULT, int(time()), findings)
     with messages.progress_bar(case.size) as bar:
         answer = needed(case, bar.watch)
     room = None if folder is None else answer.room_at(folder, Protected(sysroot=where.sysroot))
     output.write_all(NEEDS[format_name].render(Restore(answer, room), View()))
-    code = messages.report((judged.finding for judged in answer.verification.judged), Severity.WARNING, answer.path)
+    findings += (judged.finding for judged in answer.verification.judged)
+    code = messages.report(findings, Severity.WARNING, answer.path)
     return code or int(room is not None and not room.is_fit)

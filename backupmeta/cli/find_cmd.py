@@ -15,7 +15,7 @@ from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import KIB
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import queries
-from backupmeta.catalog.member_search import MemberQuery, Unknown, find_members, unknown_members
+from backupmeta.catalog.member_search import MemberQuery, Unknown, member_search
 from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
@@ -62,6 +62,9 @@ def _finding(id_: str) -> str:
 _BETWEEN: Final = re.compile(rb"[\s,;\"'\\*]+")
 """What parts the words of a line in a list of digests."""
 
+_NAMES: Final = {"sha256": "SHA-256", "sha1": "SHA-1", "md5": "MD5"}
+"""What digests are called."""
+
 _LINE: Final = 64 * KIB
 """How long a line of such a list may be, in bytes."""
 
@@ -93,7 +96,7 @@ class _HashList:
             raise UnreadableError(self.path, (error.strerror or "can't be read").lower()) from error
         if is_empty:
             advice = f"give a list with a digest in each line, as {self.algorithm}sum writes it"
-            raise UnreadableError(self.path, f"has no {self.algorithm.upper()} in it", advice)
+            raise UnreadableError(self.path, f"has no {_NAMES[self.algorithm]} in it", advice)
 
 
 def _digits(algorithm: str) -> int:
@@ -108,7 +111,7 @@ def _digests(algorithm: str) -> options.Decorator:
         if text.startswith("@"):
             return _HashList(text[1:], algorithm)
         if re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text) is None:
-            raise ValueError(f"{text!r} is no {algorithm.upper()}; give its {digits} hexadecimal digits, or @FILE")
+            raise ValueError(f"{text!r} is no {_NAMES[algorithm]}; give its {digits} hexadecimal digits, or @FILE")
         return [bytes.fromhex(text)]
 
     return click.option(
@@ -116,7 +119,7 @@ def _digests(algorithm: str) -> options.Decorator:
         multiple=True,
         type=digests,
         metavar="HEX|@FILE",
-        help=f"Find members with this {algorithm.upper()}; or with one in FILE: a digest in each line. Repeatable.",
+        help=f"Find members with this {_NAMES[algorithm]}; or with one in FILE: a digest in each line. Repeatable.",
     )
 
 
@@ -153,17 +156,15 @@ def _find_members(
     """Print the members that are asked for, and of which archives not all are known; return the exit code."""
     view, findings = presentation.view, list[Finding]()
     options.refuse_beside("--member", {"--sort": presentation.sort, "--provenance": view.provenance}, _NO_BACKUPS)
-    matches = find_members(catalog, members, query, domain, findings)
-    limit = view.offset + (_MEMBERS if view.limit is None else view.limit)
-    shown = list(islice(matches, view.offset, limit + 1))
-    output.write_all(MATCHES[presentation.format.name].render(shown[: limit - view.offset], view))
-    if len(shown) > limit - view.offset:
-        messages.write_line(f"there are more than these {limit - view.offset:,}; --limit N shows more of them")
+    most = _MEMBERS if view.limit is None else view.limit
+    with member_search(catalog, members, query, domain, findings) as search:
+        shown = list(islice(search.matches(), view.offset, view.offset + most + 1))
+        unknown = search.unknown()
+    output.write_all(MATCHES[presentation.format.name].render(shown[:most], view))
+    lines = [f"there are more than these {most:,}; --limit N shows more of them"] if len(shown) > most else []
     if not shown:
-        for line in chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain)):
-            messages.write_line(line)
-    unknown = unknown_members(catalog, members, query, domain)
-    for line in _unknown(unknown):
+        lines = [f"nothing that matches in {catalog}", *queries.unknown(catalog, query, domain)]
+    for line in chain(lines, _unknown(unknown)):
         messages.write_line(line)
     code = messages.report(findings, Severity.ERROR)
     return 2 if unknown.unread or unknown.damaged else code or int(not shown)

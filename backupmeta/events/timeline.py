@@ -334,7 +334,7 @@ class _Account:
         ``today`` is the zone that the server has today.
         """
         self.home = home
-        self.user = None if search.user is None or belongs(home, search.user) else search.user
+        self.user: str | None = None if search.user is None or belongs(home, search.user) else search.user
         self.findings: list[Finding] = list(findings)
         self.zone: tzinfo | None = search.zone
         self.period: Period = period

@@ -167,6 +167,23 @@ def test_what_may_not_be_read_is_told_and_other_accounts_are_whole(public_homes:
         assert ran.text.count(f"/{other}/") >= whole.text.count(f"/{other}/") > 0
 
 
+@pytest.mark.parametrize("closed", [".appdata", ".appdata/backups", f".appdata/backups/{BACKUP}"])
+@pytest.mark.parametrize("command", ["view", "needs", "extract"])
+def test_of_an_archive_it_is_told_that_its_records_may_not_be_read(
+    public_homes: Path, command: str, closed: str
+) -> None:
+    site = public_homes.parent / "site"
+    site.mkdir()
+    site.chmod(0o777)
+    (public_homes / "bert" / closed).chmod(0)
+    with unprivileged():
+        more: list[str | Path] = ["--to", site / "new"] if command == "extract" else []
+        ran = run(command, public_homes / "bert/application_backups" / NAME, *more)
+    (public_homes / "bert" / closed).chmod(0o755)
+    assert (ran.code, "permission denied" in ran.err) == (2, True)
+    assert (site / "new").exists() == (command == "extract")
+
+
 @pytest.mark.parametrize("command", ["list", "installs", "timeline", "verify"])
 @pytest.mark.parametrize("broken", ["nowhere", "fifo", "file"])
 def test_one_root_of_several_that_cannot_be_read(homes: Path, command: str, broken: str) -> None:

@@ -37,7 +37,8 @@ class Catalog:
         self.written = b""
 
     def scan(self, root: Path, *, deep: bool) -> None:
-        scan(str(self.path), Search((str(root),)), deep=deep, tell=self._look)
+        digest = "sha256" if deep else None
+        scan(str(self.path), Search((str(root),)), deep=deep, member_digest=digest, tell=self._look)
         self._look(ScanResult())
 
     def _look(self, _tally: ScanResult) -> None:
@@ -111,6 +112,8 @@ def commands(catalog: Path) -> Iterator[list[str]]:
         for options in (["--json", "--provenance"], ["--jsonl", "--provenance"], ["--csv"], [], ["--sort", "db_pass"]):
             yield [*command, path, *options]
     yield ["find", path, "wordpress", "--plugin", "akismet", "--jsonl"]
+    for form in ("table", "json", "jsonl", "csv"):
+        yield ["find", path, "--member", "*", "--format", form]
     for form in ("text", "json", "junit", "sarif", "github"):
         yield ["verify", "--catalog", path, "--format", form, "--fail-on", "note"]
     yield ["stats", path]
