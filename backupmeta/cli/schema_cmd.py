@@ -67,7 +67,8 @@ _NAMES: Final = "\n".join(f"  {name:<18}{printed.meaning}" for name, printed in 
 
 @click.command(
     help="Print the JSON Schema of the JSON that a command prints.\n\n"
-    "JSON Schema 2020-12. What a schema names is all that there is: an object has no other members, but for custom fields of a backup. "
+    "JSON Schema 2020-12. What a schema names is all that there is: an object has no other members, but for custom "
+    "fields of a backup. "
     "Its $id ends with the schemas' version: one more wherever a member goes, or means something else.\n\n"
     f"\b\nNAME is one of:\n{_NAMES}\n\n"
     "\b\nExamples:\n"
