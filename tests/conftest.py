@@ -31,7 +31,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background
 if hasattr(os, "register_at_fork"):  # what a worker reaches is not counted; tracing it would only take time
     os.register_at_fork(after_in_child=lambda: sys.settrace(None))
 
-_UNTRACED: Final = {"attack", "browser", "real", "scenario"}
+_UNTRACED: Final = {"browser", "real", "scenario"}
 """Folders of tests that count no coverage: what they reach, other tests reach as well."""
 
 

@@ -196,6 +196,9 @@ def host_slug(url: str) -> str:
     return host.removeprefix("www.").replace(".", "-")
 
 
+_remembered_host = lru_cache(maxsize=64)(host_slug)
+
+
 @lru_cache(maxsize=64)
 def utc_offset(name: ArchiveName, backup_time: int) -> timezone | None:
     """Return the server's UTC offset, which the name's local time and ``backup_time`` (Unix seconds) imply together.
@@ -282,7 +285,8 @@ def disagreements(
     split. Where the server's ``zone`` is known, the offset has to be that zone's.
     """
     middle = f"{name.host}_{name.title}"
-    if url is not None and name.host and not middle.startswith(f"{(host := host_slug(url))}_"):
+    slug_of = _remembered_host if len(url or "") <= _LONGEST_REMEMBERED else host_slug
+    if url is not None and name.host and not middle.startswith(f"{(host := slug_of(url))}_"):
         yield rules.NAME_HOST_DIFFERS, f"{name.host!r}, by the record {host!r}"
     if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
         yield rules.NAME_TITLE_DIFFERS, f"{name.title!r}, by the record {slug!r}"

@@ -299,9 +299,10 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
-    hides = recorded.title is not None and mask_value(recorded.title) != recorded.title  # a slug hides no password
     for rule, contradiction in filename.disagreements(parts, recorded.url, recorded.title, recorded.time, zone):
-        findings.append(Finding(rule, "backup_filename", "" if hides else contradiction, (source,)))
+        has_secret = recorded.title is not None and mask_value(recorded.title) != recorded.title
+        detail = "" if has_secret else contradiction  # a slug hides no password
+        findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
 

@@ -62,6 +62,9 @@ def _finding(id_: str) -> str:
 _BETWEEN: Final = re.compile(rb"[\s,;\"'\\*]+")
 """What parts the words of a line in a list of digests."""
 
+_NAMES: Final = {"sha256": "SHA-256", "sha1": "SHA-1", "md5": "MD5"}
+"""What digests are called."""
+
 _LINE: Final = 64 * KIB
 """How long a line of such a list may be, in bytes."""
 
@@ -93,7 +96,7 @@ class _HashList:
             raise UnreadableError(self.path, (error.strerror or "can't be read").lower()) from error
         if is_empty:
             advice = f"give a list with a digest in each line, as {self.algorithm}sum writes it"
-            raise UnreadableError(self.path, f"has no {self.algorithm.upper()} in it", advice)
+            raise UnreadableError(self.path, f"has no {_NAMES[self.algorithm]} in it", advice)
 
 
 def _digits(algorithm: str) -> int:
@@ -108,7 +111,7 @@ def _digests(algorithm: str) -> options.Decorator:
         if text.startswith("@"):
             return _HashList(text[1:], algorithm)
         if re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text) is None:
-            raise ValueError(f"{text!r} is no {algorithm.upper()}; give its {digits} hexadecimal digits, or @FILE")
+            raise ValueError(f"{text!r} is no {_NAMES[algorithm]}; give its {digits} hexadecimal digits, or @FILE")
         return [bytes.fromhex(text)]
 
     return click.option(
@@ -116,7 +119,7 @@ def _digests(algorithm: str) -> options.Decorator:
         multiple=True,
         type=digests,
         metavar="HEX|@FILE",
-        help=f"Find members with this {algorithm.upper()}; or with one in FILE: a digest in each line. Repeatable.",
+        help=f"Find members with this {_NAMES[algorithm]}; or with one in FILE: a digest in each line. Repeatable.",
     )
 
 

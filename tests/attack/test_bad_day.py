@@ -42,6 +42,8 @@ from tests.invented import (
     unprivileged,
 )
 
+pytestmark = pytest.mark.untraced  # the same lines, in many ways
+
 COMMAND: Final = [sys.executable, "-c", failing_calls.COMMAND]
 LIMIT: Final = 120.0
 NOW: Final = ("--now", "2024-06-14")

@@ -27,7 +27,10 @@ from tests.endless import ENDLESS
 from tests.invented import run
 from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs, sockets and resource.getrusage of POSIX")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="FIFOs, sockets and resource.getrusage of POSIX"),
+    pytest.mark.untraced,  # the same lines, in many ways
+]
 
 NAME: Final = "app_example-com_My-blog-2_2024-06-13_20-55-21.tar.gz"
 ID: Final = "1234567890abcdefghij12345"

@@ -38,7 +38,10 @@ from tests.hostile import END, MIB, Opened, header, member, pax, seen
 from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, run
 from tests.measured import COMMAND, Outcome, measured
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors, holes and hard links of POSIX")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="descriptors, holes and hard links of POSIX"),
+    pytest.mark.untraced,  # the same lines, in many ways
+]
 
 MOST_DESCRIPTORS: Final = 16
 MOST_MEMORY: Final = 64 * 1024

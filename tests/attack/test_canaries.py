@@ -19,6 +19,8 @@ from backupmeta.record.grammar import document
 from backupmeta.targets import find_backup
 from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, install_record, run
 
+pytestmark = pytest.mark.untraced  # the same lines, in many ways
+
 CANARY = b"CANARYq7x"
 SHOWN = [CANARY, *(base64.b64encode(b"x" * shift + CANARY)[4 if shift else 0 : -4] for shift in range(3))]
 S3 = "s3://AKIA0:CANARYq7x/CANARYq7x+CANARYq7x@CANARYq7x@bucket/path"

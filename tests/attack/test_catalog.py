@@ -31,6 +31,8 @@ from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, Ran, archive, backup_record, install_record, run
 
+pytestmark = pytest.mark.untraced  # the same lines, in many ways
+
 MUTANTS: Final = 30
 NAMES: Final = ("ann", "bob", "cid")
 ANSWERS: Final[dict[str, tuple[str, ...]]] = {

@@ -428,10 +428,12 @@ def test_a_form_is_masked_where_it_can_stand(form: Form) -> None:
 # Class: all forms in all places, through all commands.
 
 
+@pytest.mark.untraced  # the same lines for each form
 def test_no_command_shows_one(homes: Path) -> None:
     assert all_leaks(commands(homes)) == {}
 
 
+@pytest.mark.untraced  # the same lines for each form
 def test_no_catalog_shows_one(homes: Path, tmp_path: Path) -> None:
     catalog = str(tmp_path / "c.sqlite")
     ran = run("scan", homes, "-o", catalog, "--members", "--jobs", "1", "--progress", "none")
@@ -442,6 +444,7 @@ def test_no_catalog_shows_one(homes: Path, tmp_path: Path) -> None:
     assert leaked(cells) == []
 
 
+@pytest.mark.untraced  # the same lines for each form
 def test_no_parquet_shows_one(homes: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     catalog = tmp_path / "c.sqlite"
@@ -452,10 +455,12 @@ def test_no_parquet_shows_one(homes: Path, tmp_path: Path) -> None:
         assert leaked(file.read_bytes()) == []
 
 
+@pytest.mark.untraced  # the same lines for each form
 def test_no_error_shows_one(homes: Path) -> None:
     assert all_leaks(refused(homes)) == {}
 
 
+@pytest.mark.untraced  # the same lines for each form
 def test_no_object_shows_one(homes: Path) -> None:
     search = Search([str(homes)])
     findings: list[Finding] = []
@@ -623,6 +628,7 @@ def test_a_form_is_masked_whatever_stands_after_it(form: Form, after: str, befor
 LENGTH: Final = 2**15
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("part", [*PARTS, "u:p@h ", '"pass":"', "%2525", "pass=", "key: ", "x=a&", '\\"', "a,"])
 @pytest.mark.parametrize(("begin", "end"), [("", ""), ("//u:", "@h"), ("pass=", '"'), ('"pass":"', "%40")])
 def test_a_hostile_text_costs_no_more_than_its_length(part: str, begin: str, end: str) -> None:

@@ -31,6 +31,8 @@ from writers.installatron import Entry, gzip_bytes, tar_bytes
 from backupmeta.cli import main
 from tests.invented import BACKUP, NAME, SECOND, TIME, Account, Ran, backup_record, install_record, run
 
+pytestmark = pytest.mark.untraced  # the same lines, in many ways
+
 COMMAND: Final = [sys.executable, "-c", "from backupmeta.cli import console; console()"]
 NOW: Final = ("--now", "2024-06-14")
 ALONE: Final = (*NOW, "--jobs", "1")

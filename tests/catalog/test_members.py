@@ -462,7 +462,7 @@ class TestFind:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--member-sha256", "12"], "'12' is no SHA256; give its 64 hexadecimal digits, or @FILE"),
+            (["--member-sha256", "12"], "'12' is no SHA-256; give its 64 hexadecimal digits, or @FILE"),
             (["--member-md5", EVIL], f"{EVIL!r} is no MD5; give its 32 hexadecimal digits, or @FILE"),
             (["--member-sha256", "@nowhere"], "nowhere: no such file or directory"),
             (["--member", "x", "--sort", "id"], "--sort does not go with --member: members are found, not backups"),
@@ -478,7 +478,7 @@ class TestFind:
         (tmp_path / "list").write_text(f"{'0' * 32}  x\n")
         ran = run("find", scanned, "--member-sha256", f"@{tmp_path / 'list'}")
         assert (ran.code, ran.out) == (2, b"")
-        assert "has no SHA256 in it; give a list with a digest in each line, as sha256sum writes it" in ran.err
+        assert "has no SHA-256 in it; give a list with a digest in each line, as sha256sum writes it" in ran.err
 
     def test_archives_that_were_not_scanned_with_members_are_told(self, site: Site, catalog: Path) -> None:
         scan(catalog, "--deep")
