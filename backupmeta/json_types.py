@@ -1,7 +1,7 @@
 """The JSON that commands print, as types: what each result's ``to_json`` returns, and `backupmeta schema` describes.
 
 Times are ISO 8601 in UTC, sizes and offsets bytes, unless a member says otherwise. A path or name that is not UTF-8
-has its exact bytes, in base64, beside it. Only type checkers and the command import this module.
+has its exact bytes, in base64, beside it. Only type checkers and the command import it.
 """
 
 from typing import NotRequired
@@ -94,6 +94,28 @@ class RuleJson(ObjectJson):
     """What to do about it, a sentence."""
 
 
+class PluginJson(ObjectJson):
+    """A plugin of an install; null is what the record does not tell."""
+
+    id: str
+    version: str | None
+    activated: bool | None
+    autoup: str | None
+
+
+class ThemeJson(ObjectJson):
+    """A theme of an install; null is what the record does not tell."""
+
+    id: str
+    version: str | None
+    active: bool | None
+    autoup: str | None
+
+
+ValueJson = str | int | list[str] | list[PluginJson] | list[ThemeJson] | None
+"""The value of a field of the answer."""
+
+
 # --- one archive ------------------------------------------------------------------------------------------------------
 
 
@@ -146,3 +168,216 @@ class VerifyJson(ObjectJson):
     """Each target."""
     summary: VerdictsJson
     """All of them."""
+
+
+class MemberJson(NameJson):
+    """A member of an archive."""
+
+    type: str
+    """What it is: file, directory, hard link, …"""
+    size: int
+    """The length of its content."""
+    mode: str
+    """Permission bits, octal."""
+    uid: int
+    """The owner's number."""
+    gid: int
+    """The group's number."""
+    user: str
+    """The owner's name."""
+    group: str
+    """The group's name."""
+    mtime: str | None
+    """When it was modified; null for a time that no calendar has."""
+    link: NotRequired[str]
+    """What it is a link to."""
+    link_base64: NotRequired[str]
+    offset: int
+    """Where its header begins in the inflated archive."""
+    stored: NotRequired[int]
+    """Of a sparse file: how many bytes the archive holds of it."""
+
+
+class NumberedMemberJson(MemberJson):
+    """A member, its number, and its digest where it was asked for."""
+
+    number: int
+    """Which member it is, from 1."""
+    digest: NotRequired[str | None]
+    """In hexadecimal; null where it is no file, or its content is not all there."""
+
+
+class StreamJson(ObjectJson):
+    """A compressed stream of an archive."""
+
+    offset: int
+    """Where it begins in the file."""
+    inflated_offset: int
+    """Where what it holds begins in the inflated archive."""
+    inflated: int
+    """How long that is."""
+    mtime: NotRequired[str | None]
+    """The time in its gzip header; null where that is not set."""
+    system: NotRequired[str]
+    """The system that wrote it, by its gzip header."""
+    name: NotRequired[str | None]
+    """The file's name in its gzip header."""
+    layer: int
+    """How many streams it lies in."""
+    fault: str | None
+    """What is damaged."""
+
+
+class TableJson(NameJson):
+    """A table or view of a dump."""
+
+    type: str
+    """What is created: a table or a view."""
+    inserts: int
+    """How many INSERT statements it has."""
+    rows: int
+    """How many rows are inserted."""
+
+
+class DumpJson(ObjectJson):
+    """A database dump."""
+
+    is_complete: bool | None
+    """Whether it is whole; null where that can't be told."""
+    reason: str
+    """What tells so."""
+    writer: str
+    """Who wrote it."""
+    left_out: int
+    """How many times a table was not kept, because there are too many."""
+    tables: list[TableJson]
+    """Its tables and views."""
+
+
+class MembersJson(ObjectJson):
+    """What ``members`` answers."""
+
+    path: str
+    """The archive's path."""
+    members: list[NumberedMemberJson]
+    """Its members, in their order."""
+    compression: str
+    """How it is compressed."""
+    size: int
+    """The file's length."""
+    inflated: int
+    """How many bytes of the inflated archive were read."""
+    digests: dict[str, str]
+    """The file's digests, in hexadecimal."""
+    streams: list[StreamJson]
+    """Its compressed streams, the first of them."""
+    stream_count: int
+    """How many there are."""
+    member_count: int
+    """How many members were read."""
+    verdict: str | None
+    """Whether it came to its end."""
+    reason: str
+    """Why not."""
+    dump: DumpJson | None
+    """Its dump."""
+    findings: list[FindingJson]
+    """What was odd."""
+
+
+class ExtractedJson(MemberJson):
+    """A member, and what became of it."""
+
+    fate: str
+    """What became of it."""
+    reason: str | None
+    """Why; null where it was written."""
+
+
+class ExtractionJson(FolderJson):
+    """What came out of an extraction."""
+
+    is_kept: bool
+    """Whether the folder is there."""
+    counts: dict[str, int]
+    """How many members had each fate."""
+    narrowed: int
+    """How many have fewer permissions than in the archive."""
+    missing: list[str]
+    """The names that were asked for and that no member has."""
+    verification: VerificationJson
+    """What the archive is judged to be."""
+
+
+class ExtractJson(ExtractionJson):
+    """What ``extract`` answers."""
+
+    members: list[ExtractedJson]
+    """What became of each member."""
+
+
+class NeededDumpJson(DumpJson):
+    """A dump, and what a server needs to load it."""
+
+    size: int
+    """Its length."""
+    longest_statement: int
+    """The length of its longest statement."""
+    collations: list[str]
+    """The collations that it names."""
+    definers: list[str]
+    """In whose names views, routines, triggers and events work."""
+    routines: dict[str, int]
+    """How many routines it has of each kind."""
+
+
+class SiteSizeJson(ObjectJson):
+    """How large a site is."""
+
+    size: int
+    """The length of its files together."""
+    entries: int
+    """How many files and folders these are."""
+    is_partial: bool
+    """Whether there may be more."""
+
+
+class RoomJson(FolderJson):
+    """Whether a folder has room for a site."""
+
+    is_fit: bool
+    """Whether the site can be unpacked there."""
+    is_enough: bool | None
+    """Whether it has room there; null where that can't be told."""
+    obstacle: str | None
+    """Why no folder can be made there."""
+    size: int
+    """How many bytes the site takes there, at most."""
+    entries: int
+    """How many files and folders it has."""
+    free_size: int | None
+    """How many bytes may be written there; null where that can't be told."""
+    free_entries: int | None
+    """How many files and folders may be made there; null where that can't be told, or has no end."""
+
+
+class RestoreNeedsJson(ObjectJson):
+    """What a restore of one backup needs."""
+
+    fields: dict[str, ValueJson]
+    """What is known of it, by the names of the answer's fields."""
+    sources: dict[str, SourceJson]
+    """What tells each of these."""
+    files: SiteSizeJson
+    """The site's files."""
+    dump: NeededDumpJson | None
+    """The database dump; null where there is none."""
+    verification: VerificationJson
+    """What the archive is judged to be."""
+
+
+class NeedsJson(RestoreNeedsJson):
+    """What ``needs`` answers."""
+
+    room: RoomJson | None
+    """Whether the folder of ``--against`` has room; null without one."""

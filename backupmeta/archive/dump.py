@@ -7,7 +7,7 @@ line within a routine, trigger, event, comment or value is taken for a statement
 import re
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from backupmeta.archive.limits import KIB, MIB
 from backupmeta.archive.member import DUMP, WITH_CONTENT, Member, plain
@@ -23,6 +23,9 @@ from backupmeta.archive.statements import (
     unquoted,
 )
 from backupmeta.provenance import named
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import DumpJson, TableJson
 
 TABLES_KEPT: Final = 20_000
 _DEFINITIONS: Final = 16 * MIB
@@ -118,7 +121,7 @@ class Table(NamedTuple):
         """The name as text; bytes that aren't UTF-8 as surrogates."""
         return self.name.decode("utf-8", "surrogateescape")
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "TableJson":
         """Return it for JSON."""
         return {**named("name", self.text), "type": self.kind, "inserts": self.inserts, "rows": self.rows}
 
@@ -336,11 +339,16 @@ class Dump:
         """What tells whether it is all there."""
         return self._judged[1]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "DumpJson":
         """Return what it holds for JSON: whether it is whole, who wrote it, its tables and views."""
         is_complete = None if self.state is DumpState.UNKNOWN else self.state is DumpState.WHOLE
-        facts = {"is_complete": is_complete, "reason": self.reason, "writer": self.writer, "left_out": self.left_out}
-        return {**facts, "tables": [table.to_json() for table in self.tables]}
+        return {
+            "is_complete": is_complete,
+            "reason": self.reason,
+            "writer": self.writer,
+            "left_out": self.left_out,
+            "tables": [table.to_json() for table in self.tables],
+        }
 
     @property
     def _judged(self) -> tuple[DumpState, str]:

@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from zlib import adler32
 
 from backupmeta import rules
@@ -16,6 +16,9 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display, named
 from backupmeta.secrets import mask_text
 from backupmeta.words import NANOSECONDS, instant_of, utc_to_the_microsecond
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import MemberJson
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
@@ -310,7 +313,7 @@ class Member(NamedTuple):
         seconds, nanoseconds = divmod(self.mtime_ns, NANOSECONDS)
         return instant_of(seconds, nanoseconds // 1000)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "MemberJson":
         """Return it for JSON: sizes and offsets in bytes, times in UTC."""
         described: dict[str, object] = {**named("name", self.text)}
         described.update(type=self.kind, size=self.size, mode=f"{self.mode:04o}", uid=self.uid, gid=self.gid)
@@ -318,7 +321,8 @@ class Member(NamedTuple):
         described.update({key: display(name.decode("utf-8", "replace")) for key, name in names.items()})
         described["mtime"] = utc_to_the_microsecond(self.mtime_ns)
         described.update(named("link", self.link.decode("utf-8", "surrogateescape")) if self.link else {})
-        return {**described, "offset": self.offset, **({"stored": self.stored} if self.is_sparse else {})}
+        described.update({"stored": self.stored} if self.is_sparse else {})
+        return cast("MemberJson", {**described, "offset": self.offset})
 
     @property
     def is_device(self) -> bool:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
@@ -20,6 +20,7 @@ from backupmeta.words import instant_of, moment, seconds_in
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
+    from backupmeta.json_answers import GoneInstallJson
 
 
 class Resolved(NamedTuple):
@@ -210,7 +211,7 @@ class GoneInstall:
         """The id of the newest backup; empty where there is none."""
         return self.newest.text("id")
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "GoneInstallJson":
         """Return it for JSON: times are ISO 8601 in UTC."""
         described: dict[str, object] = {**named("id", self.id), **named("account", self.account)}
         for name in _OF_NEWEST:
@@ -219,7 +220,8 @@ class GoneInstall:
         times = {"first_backup_time": self.first_backup_time, "last_backup_time": self.last_backup_time}
         described |= {key: None if time is None else moment(time) for key, time in times.items()}
         described |= named("last_backup", self.last_backup)
-        return {**described, **({"archive": None} if self.archive is None else named("archive", self.archive))}
+        archive = {"archive": None} if self.archive is None else named("archive", self.archive)
+        return cast("GoneInstallJson", {**described, **archive})
 
 
 # --- provenance -------------------------------------------------------------------------------------------------------

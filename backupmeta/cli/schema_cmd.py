@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import click
 from pydantic import TypeAdapter
 
-from backupmeta import json_types
+from backupmeta import json_answers, json_types
 from backupmeta.api import models
 from backupmeta.cli import options, output
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
@@ -41,6 +41,19 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "explain": Printed("explain --json", list[json_types.StepJson]),
     "checks": Printed("checks --json", list[json_types.RuleJson]),
     "verify": Printed("verify --json", json_types.VerifyJson),
+    "members": Printed("members --json", json_types.MembersJson),
+    "extract": Printed("extract --json", json_types.ExtractJson),
+    "needs": Printed("needs --json", json_types.NeedsJson),
+    "diff": Printed("diff --json", json_answers.DiffJson),
+    "history": Printed("history --json", json_answers.HistoryJson),
+    "history-files": Printed("history --member … --json", json_answers.HistoryFilesJson),
+    "timeline": Printed("timeline --format jsonl, a line", json_answers.EventJson),
+    "gone": Printed("installs --gone --json", list[json_answers.GoneInstallJson]),
+    "gone-line": Printed("installs --gone --jsonl, a line", json_answers.GoneInstallJson),
+    "find-members": Printed("find --member … --json", list[json_answers.MemberMatchJson]),
+    "find-members-line": Printed("find --member … --jsonl, a line", json_answers.MemberMatchJson),
+    "scan": Printed("scan --json", json_answers.ScanJson),
+    "scan-progress": Printed("scan --progress json, a line", json_answers.ProgressJson),
 }
 """Each JSON by its name: the schemas, the help, the completion and the tests follow."""
 

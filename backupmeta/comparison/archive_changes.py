@@ -6,7 +6,7 @@ content is digested within microseconds, and each time Python's lock changes han
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeVar, cast, get_args
 
 from backupmeta import rules
 from backupmeta.archive.dump import Table
@@ -21,6 +21,9 @@ from backupmeta.folders import TemporaryDatabase
 from backupmeta.provenance import display, named
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, Workers, mixed_results
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import ContentsJson, MemberChangeJson, TableChangeJson
 
 _TABLES: Final = (
     """
@@ -233,10 +236,10 @@ class MemberChange(_Change[Entry]):
         """By what it differs, where it is on both sides; a content that is not known is none that differs."""
         return () if self.before is None or self.after is None else differing(self.before, self.after)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "MemberChangeJson":
         """Return it for JSON."""
         before, after = (None if entry is None else entry.to_json() for entry in self.sides)
-        return {"what": self.what, "by": self.by, "before": before, "after": after}
+        return {"what": self.what, "by": list(self.by), "before": before, "after": after}
 
 
 def differing(before: Entry, after: Entry) -> tuple[By, ...]:
@@ -276,7 +279,7 @@ class TableChange(_Change[Table]):
         )
         return tuple((Counter(old) - Counter(new)).elements()), tuple((Counter(new) - Counter(old)).elements())
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "TableChangeJson":
         """Return it for JSON, with the lines of its definition that differ."""
         before, after = (None if table is None else table.rows for table in self.sides)
         described: dict[str, object] = {"what": self.what, **named("name", self.either.text)}
@@ -284,12 +287,12 @@ class TableChange(_Change[Table]):
         if self.is_redefined:
             removed, added = ([display(text_of(line)) for line in lines] for lines in self.lines)
             described["definition"] = {"removed": removed, "added": added}
-        return described
+        return cast("TableChangeJson", described)
 
 
-def counts_object(counts: Counter[What], tables: Iterable[TableChange]) -> dict[str, object]:
+def counts_object(counts: Counter[What], tables: Iterable[TableChange]) -> "ContentsJson":
     """Return for JSON how many members became what, and the ``tables`` that differ."""
-    kept = {what: counts[what] for what in What if counts[what]}
+    kept: dict[str, int] = {what: counts[what] for what in What if counts[what]}
     return {"tables": [table.to_json() for table in tables], "member_counts": kept}
 
 

@@ -6,7 +6,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import order
@@ -16,6 +16,9 @@ from backupmeta.provenance import Fact, Source
 from backupmeta.record.fields import FIELD, Scope
 from backupmeta.record.values import Extension, Value
 from backupmeta.secrets import closed, opened, plain
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import ChangesJson, FieldChangeJson
 
 EXTENSIONS: Final = ("plugins", "themes")
 """The lists whose entries have a version, and are active or not."""
@@ -79,13 +82,13 @@ class FieldChange(NamedTuple):
     is_extra: bool = False
     is_secret: bool = False
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "FieldChangeJson":
         """Return it for JSON: a value that nobody tells is left out."""
         sides = {"before": self.before, "after": self.after}
         values = {key: value for key, value in sides.items() if getattr(self.sources, key) is not None}
         shown: dict[str, object] = {"is_secret": True} if self.is_secret else {**values}
         described = {"what": self.what, "name": self.name, "is_extra": self.is_extra, **shown}
-        return json_object({**described, "sources": self.sources})
+        return cast("FieldChangeJson", json_object({**described, "sources": self.sources}))
 
 
 class ListChange(NamedTuple):
@@ -121,10 +124,11 @@ class Changes(NamedTuple):
     extensions: tuple[ExtensionsChange, ...] = ()
     lists: tuple[ListChange, ...] = ()
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "ChangesJson":
         """Return it for JSON."""
         fields = [change.to_json() for change in self.fields]
-        return {"fields": fields, "lists": as_json(self.lists), "extensions": as_json(self.extensions)}
+        described = {"fields": fields, "lists": as_json(self.lists), "extensions": as_json(self.extensions)}
+        return cast("ChangesJson", described)
 
 
 def compared(a: Inspection, b: Inspection, *, as_installs: bool = False) -> Changes:

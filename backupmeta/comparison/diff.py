@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, provenance
 from backupmeta.account.home import is_id
 from backupmeta.account.roots import named
 from backupmeta.backup.inspection import Inspection
@@ -21,11 +21,13 @@ from backupmeta.comparison.walks import Site
 from backupmeta.errors import AnswerError, UnreadableError, install_not_found
 from backupmeta.evidence import is_folder, join_server_path
 from backupmeta.findings import Finding
-from backupmeta.objects import json_object
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import find_subject, homes_around
 from backupmeta.words import recorded_moment
 from backupmeta.work.processes import few_processes
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import DiffJson, SideJson
 
 CURRENT: Final = "current"
 """What stands for the live install of the other side's backup."""
@@ -42,10 +44,10 @@ class Side(NamedTuple):
     name: str
     inspection: Inspection
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "SideJson":
         """Return it for JSON."""
         time = recorded_moment(self.inspection.text("backup_time"))
-        return json_object({"path": self.inspection.server_path, "kind": self.inspection.kind, "time": time})
+        return {**provenance.named("path", self.inspection.server_path), "kind": self.inspection.kind, "time": time}
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,25 @@ class Difference:
         """Whether nothing differs that was compared."""
         return not any(self.changes) and (self.contents is None or self.contents.is_same)
 
-    def to_json(self, *, members: bool = True) -> dict[str, object]:
+    def to_json(self, *, members: bool = True) -> "DiffJson":
         """Return it for JSON, with all ``members`` that differ, which may be many, or without."""
-        sides = {"a": self.a.to_json(), "b": self.b.to_json(), "is_same": self.is_same}
-        described = {**sides, **self.changes.to_json(), "findings": [finding.to_json() for finding in self.findings]}
+        changes = self.changes.to_json()
+        described: DiffJson = {
+            "a": self.a.to_json(),
+            "b": self.b.to_json(),
+            "is_same": self.is_same,
+            "fields": changes["fields"],
+            "lists": changes["lists"],
+            "extensions": changes["extensions"],
+            "findings": [finding.to_json() for finding in self.findings],
+        }
         if (contents := self.contents) is None:
             return described
-        described |= counts_object(contents.counts, contents.tables)
-        return described | ({"members": [change.to_json() for change in contents.members()]} if members else {})
+        counts = counts_object(contents.counts, contents.tables)
+        described["tables"], described["member_counts"] = counts["tables"], counts["member_counts"]
+        if members:
+            described["members"] = [change.to_json() for change in contents.members()]
+        return described
 
 
 def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None, deep: bool = False) -> Difference:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, groupby, takewhile
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.filename import parse
@@ -29,12 +29,14 @@ from backupmeta.comparison.walks import End, Entry, MemberNames, Part, Site, Wal
 from backupmeta.errors import EvidenceError, install_not_found
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.objects import as_json
 from backupmeta.provenance import named, on_disk
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import archive_of, find_subject, homes_around
 from backupmeta.words import recorded_moment
 from backupmeta.work.orders import WORKER_ENDED, Watch, Workers, results, spared
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import HistoryJson, KnownBackupJson, UnreadBackupJson
 
 _COUNTERS: Final = "cache_"
 """Sizes and numbers that the server counted: they change with nearly every backup, and tell nothing that happened."""
@@ -82,14 +84,15 @@ class Row(NamedTuple):
             return self.inspection.server_path
         return "" if self.trouble is None else self.trouble.subject
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "KnownBackupJson | UnreadBackupJson":
         """Return it for JSON: what is not known is null."""
-        described: dict[str, object] = {**named("name", self.name), "size": self.size}
         if (inspection := self.inspection) is None:
-            return {**described, "trouble": as_json(self.trouble)}
+            trouble = None if self.trouble is None else self.trouble.to_json()
+            return {**named("name", self.name), "size": self.size, "trouble": trouble}
         plugins, contents = inspection.get("plugins"), self.contents
         return {
-            **described,
+            **named("name", self.name),
+            "size": self.size,
             **named("path", inspection.server_path),
             "kind": inspection.kind,
             "state": inspection.state,
@@ -114,7 +117,7 @@ class History(NamedTuple):
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "HistoryJson":
         """Return it for JSON: sizes in bytes, times in UTC."""
         return {"install": self.install, "backups": [row.to_json() for row in self.rows]}
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from backupmeta import rules
 from backupmeta.account.roots import Root
@@ -30,6 +30,9 @@ from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import named, on_disk
 from backupmeta.words import utc_to_the_microsecond
 from backupmeta.work.orders import Watch, Work
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import EntryJson, SideJson
 
 DIGEST: Final = "sha256"
 _TOGETHER: Final = 512
@@ -59,12 +62,12 @@ class Entry(NamedTuple):
     link: bytes
     digest: str | None
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "EntryJson":
         """Return it for JSON."""
         described: dict[str, object] = {**named("name", text_of(self.name)), "type": self.kind, "size": self.size}
         described.update(mode=f"{self.mode:04o}", mtime=utc_to_the_microsecond(self.mtime_ns))
         described.update(named("link", text_of(self.link)) if self.link else {})
-        return {**described, "sha256": self.digest}
+        return cast("EntryJson", {**described, "sha256": self.digest})
 
 
 class Site(NamedTuple):
@@ -77,7 +80,7 @@ class Site(NamedTuple):
         """Its path on this machine."""
         return self.root.name
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "SideJson":
         """Return it for JSON."""
         return {**named("path", self.root.seen_at), "kind": "folder", "time": None}
 

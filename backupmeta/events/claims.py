@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import heappush, heappushpop
 from itertools import combinations
 from operator import methodcaller
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
 from backupmeta import rules
 from backupmeta.account import filename
@@ -32,6 +32,9 @@ from backupmeta.record.fields import FIELDS, Field, problem
 from backupmeta.record.grammar import Document
 from backupmeta.search import Period
 from backupmeta.words import counted, dated
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import ClaimJson, EventJson
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -106,7 +109,7 @@ class Claim(NamedTuple):
     time: int
     source: Source
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "ClaimJson":
         """Return it for JSON."""
         time = moment(self.time).isoformat()
         return {"datetime": time, "timestamp_desc": KINDS[self.kind].timestamp_desc, **located(self.source)}
@@ -207,7 +210,7 @@ class Event(NamedTuple):
         """The witness, and where it says so."""
         return self.claim.source
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "EventJson":
         """Return it for JSON, as Timesketch imports it."""
         subject = self.subject
         described: dict[str, object] = {
@@ -228,7 +231,7 @@ class Event(NamedTuple):
         if self.contradicted_by:
             claims = [claim.to_json() for claim in self.contradicted_by]
             described |= {"tag": ["contradicted"], "contradicted_by": claims}
-        return described
+        return cast("EventJson", described)
 
 
 class Statement(NamedTuple):

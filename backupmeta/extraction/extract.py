@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import rules, verification
 from backupmeta.archive.hazards import Links
@@ -25,6 +25,9 @@ from backupmeta.provenance import display, named
 from backupmeta.verification import Case
 from backupmeta.words import are, counted
 from backupmeta.work.orders import Watch
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import ExtractedJson, ExtractionJson
 
 _PERMISSIONS: Final = 0o755
 """What umask 022 leaves; the bits beyond permissions are left out, too."""
@@ -59,7 +62,7 @@ class MemberResult(NamedTuple):
     fate: Fate
     reason: str = ""
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "ExtractedJson":
         """Return it for JSON, as an entry of the ``members`` of ``extract``."""
         return {"fate": self.fate, "reason": self.reason or None, **self.member.to_json()}
 
@@ -371,12 +374,12 @@ class Extraction(NamedTuple):
         """The names that were asked for and that no member has."""
         return self.order.selection.missing
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "ExtractionJson":
         """Return it for JSON, as ``extract`` gives it, but for what became of each member."""
         return {
             **named("folder", self.order.folder),
             "is_kept": self.is_kept,
-            "counts": dict(self.counts),
+            "counts": {fate: self.counts[fate] for fate in self.counts},
             "narrowed": self.narrowed,
             "missing": [display(name.decode("utf-8", "surrogateescape")) for name in self.missing],
             "verification": self.verification.to_json(),

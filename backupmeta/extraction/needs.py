@@ -4,8 +4,8 @@ One pass reads the archive and judges it, as `extract` does; no server is asked.
 """
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from backupmeta import verification
 from backupmeta.archive.dump import Dump
@@ -20,6 +20,9 @@ from backupmeta.record.values import Value
 from backupmeta.search import NOTHING_PROTECTED, Protected
 from backupmeta.verification import Case
 from backupmeta.work.orders import Watch
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import NeededDumpJson, RestoreNeedsJson, RoomJson
 
 FIELDS: Final = (
     "application", "version", "url", "path", "db_type", "db_host", "db_name", "db_user", "db_prefix", "cache_tables",
@@ -55,17 +58,18 @@ class Needs(NamedTuple):
     dump: Dump | None
     verification: Verification
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "RestoreNeedsJson":
         """Return it for JSON; sizes in bytes."""
         values = {name: told.value for name, told in self.fields.items()}
         texts = {key: named(key, value) if isinstance(value, str) else {key: value} for key, value in values.items()}
-        return {
+        described = {
             "fields": {key: value for described in texts.values() for key, value in described.items()},
             "sources": {name: located(told.source) for name, told in self.fields.items()},
             "files": {"size": self.size, "entries": self.entries, "is_partial": self.is_partial},
             "dump": None if self.dump is None else _of_dump(self.dump),
             "verification": self.verification.to_json(),
         }
+        return cast("RestoreNeedsJson", described)
 
     def room_at(self, folder: str, protected: Protected = NOTHING_PROTECTED) -> "Room":
         """Return whether a new ``folder`` has room for the site, and does not lie among what is ``protected``.
@@ -107,12 +111,19 @@ class Room(NamedTuple):
         """Whether the site can be unpacked there."""
         return not self.free.obstacle and self.is_enough is True
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "RoomJson":
         """Return it for JSON; sizes in bytes."""
         there = self.free
-        answer = {"is_fit": self.is_fit, "is_enough": self.is_enough, "obstacle": there.obstacle or None}
-        sizes = {"size": self.size, "entries": self.entries, "free_size": there.size, "free_entries": there.entries}
-        return {**named("folder", self.folder), **answer, **sizes}
+        return {
+            **named("folder", self.folder),
+            "is_fit": self.is_fit,
+            "is_enough": self.is_enough,
+            "obstacle": there.obstacle or None,
+            "size": self.size,
+            "entries": self.entries,
+            "free_size": there.size,
+            "free_entries": there.entries,
+        }
 
 
 def needed(case: Case, watch: Watch | None = None) -> Needs:
@@ -141,11 +152,15 @@ def needed_by(case: Case, file: EvidenceFile) -> Needs:
     )
 
 
-def _of_dump(dump: Dump) -> dict[str, object]:
-    names: dict[str, Iterable[bytes]] = {"collations": dump.collation_names, "definers": dump.definers}
-    texts = {key: [display(name.decode("utf-8", "replace")) for name in held] for key, held in names.items()}
-    sizes = {"size": dump.size, "longest_statement": dump.longest_statement}
-    return {**sizes, **texts, "routines": dump.routines, **dump.to_json()}
+def _of_dump(dump: Dump) -> "NeededDumpJson":
+    return {
+        "size": dump.size,
+        "longest_statement": dump.longest_statement,
+        "collations": [display(name.decode("utf-8", "replace")) for name in dump.collation_names],
+        "definers": [display(name.decode("utf-8", "replace")) for name in dump.definers],
+        "routines": dump.routines,
+        **dump.to_json(),
+    }
 
 
 def _fields(backup: CheckedBackup) -> dict[str, Told]:

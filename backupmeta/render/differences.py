@@ -7,7 +7,7 @@ what became of something, of what, and how.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice, repeat
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from backupmeta import words
 from backupmeta.comparison.archive_changes import MemberChange, TableChange
@@ -31,6 +31,9 @@ from backupmeta.render.formats import (
     spaced,
     table,
 )
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import FollowedBackupJson, FollowedFileJson, RunJson
 
 _LONGEST: Final = 200
 """How many characters of a value are shown to people; JSON has all of it."""
@@ -403,21 +406,28 @@ def _how(run: Run) -> str:
     return ", ".join(filter(None, (_brief(run.entry), run.entry.digest and f"sha256 {run.entry.digest}")))
 
 
-def _backup_object(number: int, followed: FollowedFiles) -> dict[str, object]:
+def _backup_object(number: int, followed: FollowedFiles) -> "FollowedBackupJson":
     row, reason = followed.backups[number], followed.unread.get(number)
     time = None if row.inspection is None else words.recorded_moment(row.inspection.text("backup_time"))
-    described: dict[str, object] = {"number": number, **named("name", row.name), **named("path", row.path)}
-    return {**described, "time": time, "is_whole": reason is None, "reason": reason}
+    return {
+        "number": number,
+        **named("name", row.name),
+        **named("path", row.path),
+        "time": time,
+        "is_whole": reason is None,
+        "reason": reason,
+    }
 
 
-def _file_object(file: FileHistory) -> dict[str, object]:
+def _file_object(file: FileHistory) -> "FollowedFileJson":
     marks = {key: mark(file) for key, (_, mark) in _MARKS.items()}
-    return {**named("name", _name(file.name)), **marks, "runs": list(map(_run_object, file.runs))}
+    described = {**named("name", _name(file.name)), **marks, "runs": list(map(_run_object, file.runs))}
+    return cast("FollowedFileJson", described)
 
 
-def _run_object(run: Run) -> dict[str, object]:
+def _run_object(run: Run) -> "RunJson":
     entry = None if run.entry is None else run.entry.to_json()
-    return {"presence": run.presence, "first": run.first, "last": run.last, "by": run.by, "member": entry}
+    return {"presence": run.presence, "first": run.first, "last": run.last, "by": list(run.by), "member": entry}
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Members of archives that a catalog found, each with the backups that have it."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from backupmeta.catalog.member_search import Holder, MemberMatch
 from backupmeta.objects import json_object
@@ -19,6 +19,9 @@ from backupmeta.render.formats import (
     table,
 )
 from backupmeta.words import NANOSECONDS, clock, minute, utc, utc_to_the_microsecond
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import MemberMatchJson
 
 _COLUMNS: Final = (
     "member",
@@ -50,13 +53,13 @@ def _cells(match: MemberMatch) -> tuple[str | int, ...]:
     return (*member, *times, match.backups, first.user, first.url, first.id, first.archive)
 
 
-def match_object(match: MemberMatch) -> dict[str, object]:
+def match_object(match: MemberMatch) -> "MemberMatchJson":
     """Return a member for JSON: sizes in bytes, times in UTC."""
     described: dict[str, object] = {**named("name", match.name)}
     described.update(type=match.kind, size=match.size, mode=f"{match.mode:04o}")
     described.update(mtime=utc_to_the_microsecond(match.mtime_ns), algorithm=match.algorithm)
     described.update(digest=match.digest or None, backups=match.backups)
-    return {**described, "first": _holder(match.first), "last": _holder(match.last)}
+    return cast("MemberMatchJson", {**described, "first": _holder(match.first), "last": _holder(match.last)})
 
 
 def _holder(holder: Holder) -> dict[str, object]:

@@ -4,7 +4,7 @@ A pass over an archive says something of it as a whole, too.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from backupmeta.archive.compression import SYSTEMS, Stream
 from backupmeta.archive.digests import MemberDigests
@@ -20,7 +20,7 @@ from backupmeta.render.formats import Format, Formats, Rendering, Trait, any_vie
 from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, visible
 
 if TYPE_CHECKING:
-    from backupmeta.json_types import StepJson
+    from backupmeta.json_types import NumberedMemberJson, StepJson, StreamJson
 
 _TYPES: Final = {
     "directory": "d",
@@ -90,10 +90,10 @@ def walked(walk: Walk) -> Iterator[str]:
     yield pretty(_archive(archive, dump), indent=1).replace("{", ",", 1)
 
 
-def _numbered(walk: Walk) -> Iterator[dict[str, object]]:
+def _numbered(walk: Walk) -> "Iterator[NumberedMemberJson]":
     for number, member in enumerate(walk.archive, 1):
         digest = {} if walk.digests is None else {"digest": walk.digests.last}
-        yield {"number": number, **member.to_json(), **digest}
+        yield cast("NumberedMemberJson", {"number": number, **member.to_json(), **digest})
 
 
 def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
@@ -114,14 +114,14 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
     }
 
 
-def _stream(stream: Stream) -> dict[str, object]:
+def _stream(stream: Stream) -> "StreamJson":
     described: dict[str, object] = {"offset": stream.offset, "inflated_offset": stream.inflated_offset}
     described["inflated"] = stream.inflated
     if (header := stream.header) is not None:
         described["mtime"] = utc(header.mtime) if header.mtime else None
         described["system"] = SYSTEMS.get(header.system, str(header.system))
         described["name"] = display(header.name.decode("latin-1")) if header.name is not None else None
-    return {**described, "layer": stream.layer, "fault": stream.fault or None}
+    return cast("StreamJson", {**described, "layer": stream.layer, "fault": stream.fault or None})
 
 
 # --- explained --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What a scan did, how old a catalog is, and what is in it, counted: for people, and as objects for programs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta.catalog.database import Age, Scan, ScanResult
 from backupmeta.catalog.summary import (
@@ -19,6 +19,9 @@ from backupmeta.catalog.summary import (
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, pretty, table
 from backupmeta.words import ago, amounts, are, clock, counted, few, line, minute, place, size
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import ProgressJson, ScanJson
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
@@ -74,7 +77,7 @@ def _changes(tally: ScanResult, kind: str) -> dict[str, int]:
 def scan_json(scanned: Scanned) -> Iterator[str]:
     """Yield the same as JSON; sizes in bytes."""
     tally = scanned.tally
-    described = {
+    described: ScanJson = {
         "catalog": display(scanned.catalog),
         "is_whole": scanned.is_whole and not tally.unread,
         "seconds": round(scanned.seconds, 3),
@@ -91,7 +94,7 @@ def scan_json(scanned: Scanned) -> Iterator[str]:
     yield pretty(described)
 
 
-def progress(tally: ScanResult, seconds: float) -> dict[str, int | float]:
+def progress(tally: ScanResult, seconds: float) -> "ProgressJson":
     """Return how far a scan is after so many ``seconds``; sizes in bytes, the rate in archives a second."""
     return {
         "accounts": tally.accounts,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from backupmeta.archive.dump import Dump
     from backupmeta.extraction.extract import Extraction, MemberResult
     from backupmeta.extraction.needs import Needs, Room
-    from backupmeta.json_types import RuleJson, VerdictsJson
+    from backupmeta.json_types import NeedsJson, RuleJson, VerdictsJson
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
@@ -348,7 +348,9 @@ def _room(room: "Room") -> str:
 
 def needs_json(restore: Restore) -> Iterator[str]:
     """Yield one JSON object; sizes in bytes."""
-    yield pretty({**restore.needs.to_json(), "room": None if restore.room is None else restore.room.to_json()})
+    room = None if restore.room is None else restore.room.to_json()
+    described: NeedsJson = {**restore.needs.to_json(), "room": room}
+    yield pretty(described)
 
 
 def _text(name: bytes) -> str:

@@ -10,12 +10,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from backupmeta.cli.schema_cmd import PRINTED
-from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, Account, run
-from tests.sites import honest
+from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record, run
+from tests.sites import DUMP, honest, packed, record
 
 ARCHIVES: Final = sorted(
     path for path in (FIXTURES / "archives").glob("*/*") if path.is_file() and path.name != "expected.json"
 )
+ACCOUNTS: Final = sorted(path for path in (FIXTURES / "accounts").iterdir() if path.is_dir())
+LATER: Final = NAME.replace("06-13", "06-14")
 
 
 @cache
@@ -43,7 +45,22 @@ def objects(described: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
-    return honest(tmp_path_factory.mktemp("home") / "exampleu")
+    """An account with a backup, an altered copy of it under a name that is not UTF-8, and an install that is gone."""
+    account = honest(tmp_path_factory.mktemp("home") / "exampleu")
+    members = {"index.php": None, "a.php": b"a", "b\udcff.php": b"b"}
+    (account.archives / LATER).write_bytes(
+        packed(record(version="6.5.5", title="News"), members, DUMP.replace(b"`a` int", b"`b` int"))
+    )
+    shop = {"backup_install": "s" * 25, "backup_filename": LATER, "title": "Shop", "backup_time": str(TIME + 5)}
+    account.backup("t" * 25, backup_record(**shop))
+    return account
+
+
+@pytest.fixture(scope="module")
+def catalog(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("catalog") / "catalog.sqlite"
+    run("scan", account.home, "-o", path, "--deep", "--quiet")
+    return path
 
 
 @pytest.mark.parametrize("name", PRINTED)
@@ -60,10 +77,19 @@ def test_a_schema_has_an_id_a_version_and_allows_no_other_members(name: str) -> 
 @pytest.mark.parametrize("path", ARCHIVES, ids=lambda path: path.parent.name)
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("explain", ["explain", "--json"]), ("verify", ["verify", "--json"])],
+    [
+        ("explain", ["explain", "--json"]),
+        ("verify", ["verify", "--json"]),
+        ("members", ["members", "--json", "--member-digest", "sha256"]),
+        ("needs", ["needs", "--json"]),
+        ("diff", ["diff", "--json", "--deep", str(ARCHIVES[0])]),
+        ("extract", ["extract", "--json", "--all", "--keep-partial", "--to", "{folder}/site"]),
+    ],
 )
-def test_what_is_printed_of_each_archive_is_as_its_schema_says(name: str, arguments: list[str], path: Path) -> None:
-    ran = run(*arguments, path)
+def test_what_is_printed_of_each_archive_is_as_its_schema_says(
+    name: str, arguments: list[str], path: Path, tmp_path: Path
+) -> None:
+    ran = run(*(argument.format(folder=tmp_path) for argument in arguments), path)
     if ran.out:
         assert mistakes(name, ran.json) == []
 
@@ -80,13 +106,57 @@ def test_what_is_printed_of_each_archive_is_as_its_schema_says(name: str, argume
         ("installs", ["installs", "{home}", "--json"]),
         ("verify", ["verify", "{home}", "{home}/missing", "--json"]),
         ("verify", ["verify", "{archive}", "--sysroot", "{home}", "--json"]),
+        ("needs", ["needs", "{archive}", "--against", "{home}/new", "--json"]),
+        ("diff", ["diff", "{archive}", "{later}", "--json"]),
+        ("diff", ["diff", "{archive}", "{later}", "--deep", "--json"]),
+        ("diff", ["diff", "{archive}", "{home}", "--json"]),
+        ("history", ["history", BACKUP, "--root", "{home}", "--json"]),
+        ("history", ["history", BACKUP, "--root", "{home}", "--deep", "--json"]),
+        ("history-files", ["history", BACKUP, "--root", "{home}", "--member", "*.php", "--json"]),
+        ("gone", ["installs", "{home}", "--gone", "--json"]),
+        ("find-members", ["find", "{catalog}", "--member", "*", "--json"]),
+        ("scan", ["scan", "{home}", "{home}/missing", "-o", "{catalog}-other", "--json"]),
     ],
 )
-def test_what_is_printed_of_an_account_is_as_its_schema_says(name: str, arguments: list[str], account: Account) -> None:
-    places = {"archive": account.archives / NAME, "home": account.home, "backup": BACKUP}
+def test_what_is_printed_of_an_account_is_as_its_schema_says(
+    name: str, arguments: list[str], account: Account, catalog: Path
+) -> None:
+    places = {"archive": account.archives / NAME, "later": account.archives / LATER, "home": account.home}
+    places["catalog"] = catalog
     ran = run(*(argument.format(**places) for argument in arguments))
     assert ran.out
     assert mistakes(name, ran.json) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("timeline", ["timeline", "{home}", "--deep", "--format", "jsonl"]),
+        ("gone-line", ["installs", "{home}", "--gone", "--jsonl"]),
+        ("find-members-line", ["find", "{catalog}", "--member", "*", "--jsonl"]),
+    ],
+)
+def test_each_line_that_is_printed_is_as_its_schema_says(
+    name: str, arguments: list[str], account: Account, catalog: Path
+) -> None:
+    lines = run(*(argument.format(home=account.home, catalog=catalog) for argument in arguments)).jsonl
+    assert lines
+    assert [mistake for each in lines for mistake in mistakes(name, each)] == []
+
+
+@pytest.mark.parametrize("home", ACCOUNTS, ids=lambda home: home.name)
+def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(home: Path) -> None:
+    for name, command in (("list", "list"), ("installs", "installs"), ("verify", "verify")):
+        assert mistakes(name, run(command, home, "--json").json) == []
+    for each in run("timeline", home, "--deep", "--format", "jsonl").jsonl:
+        assert mistakes("timeline", each) == []
+
+
+def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path: Path) -> None:
+    lines = run("scan", account.home, "-o", tmp_path / "catalog.sqlite", "--progress", "json").err.splitlines()
+    printed = [json.loads(each) for each in lines if each.startswith("{")]
+    assert printed
+    assert [mistake for each in printed for mistake in mistakes("scan-progress", each)] == []
 
 
 def test_a_member_without_a_schema_is_noticed(account: Account) -> None:
