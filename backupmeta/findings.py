@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from backupmeta.provenance import Source, display, located
 from backupmeta.secrets import mask_value
 from backupmeta.words import cut
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import FindingJson
 
 _RECORDS: Final = ".appdata"
 _PASSED_OVER: Final = "home-passed-over"
@@ -127,10 +130,10 @@ class Finding(_FindingFields):
         is_of_archive = self.rule.group is Group.WHOLE and self.severity is Severity.WARNING
         return is_of_archive or self.hides_records or self.severity is Severity.ERROR
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "FindingJson":
         """Return it for JSON, with all its evidence."""
-        described = {"id": self.id, "severity": self.severity, "message": display(self.message)}
-        return {**described, "evidence": list(map(located, self.evidence))}
+        evidence = list(map(located, self.evidence))
+        return {"id": self.id, "severity": self.severity, "message": display(self.message), "evidence": evidence}
 
     def is_seen_at(self, path: str) -> bool:
         """Return whether the file at ``path`` is part of its evidence."""

@@ -3,9 +3,12 @@
 import base64
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
 
 from backupmeta.secrets import closed, mask_text
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import FolderJson, NameJson, PathJson, SourceJson
 
 
 class Witness(StrEnum):
@@ -86,7 +89,15 @@ def shown_name(path: str) -> str:
     return base_name(mask_text(path))
 
 
-def named(key: str, text: str) -> dict[str, object]:
+@overload
+def named(key: Literal["name"], text: str) -> "NameJson": ...
+@overload
+def named(key: Literal["path"], text: str) -> "PathJson": ...
+@overload
+def named(key: Literal["folder"], text: str) -> "FolderJson": ...
+@overload
+def named(key: str, text: str) -> Mapping[str, object]: ...
+def named(key: str, text: str) -> Mapping[str, object]:
     """Return a path or name for JSON, and its exact bytes beside it where it is not UTF-8, and has no secret in it."""
     given, decoded = display(text), as_text(text)
     if given != decoded or decoded == text:
@@ -105,11 +116,13 @@ def _exact(described: Mapping[str, Any], key: str) -> str:
     return str(described[key]) if twin is None else base64.b64decode(twin).decode("utf-8", "surrogateescape")
 
 
-def located(place: Source) -> dict[str, object]:
+def located(place: Source) -> "SourceJson":
     """Return a place for JSON; what it lacks is left out."""
     described: dict[str, object] = {"witness": str(place.witness)}
-    described.update(named("path", place.path) if place.path else {})
-    described.update(named("member", place.member) if place.member is not None else {})
+    if place.path:
+        described.update(named("path", place.path))
+    if place.member is not None:
+        described.update(named("member", place.member))
     described.update({} if place.line is None else {"line": place.line})
     described.update({} if place.offset is None else {"offset": place.offset})
-    return described
+    return cast("SourceJson", described)

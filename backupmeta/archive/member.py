@@ -312,7 +312,7 @@ class Member(NamedTuple):
 
     def to_json(self) -> dict[str, object]:
         """Return it for JSON: sizes and offsets in bytes, times in UTC."""
-        described: dict[str, object] = named("name", self.text)
+        described: dict[str, object] = {**named("name", self.text)}
         described.update(type=self.kind, size=self.size, mode=f"{self.mode:04o}", uid=self.uid, gid=self.gid)
         names = {"user": self.owner, "group": self.group}
         described.update({key: display(name.decode("utf-8", "replace")) for key, name in names.items()})

@@ -219,7 +219,7 @@ class GoneInstall:
         times = {"first_backup_time": self.first_backup_time, "last_backup_time": self.last_backup_time}
         described |= {key: None if time is None else moment(time) for key, time in times.items()}
         described |= named("last_backup", self.last_backup)
-        return described | ({"archive": None} if self.archive is None else named("archive", self.archive))
+        return {**described, **({"archive": None} if self.archive is None else named("archive", self.archive))}
 
 
 # --- provenance -------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar, cast
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, MIB, amount
 from backupmeta.checks.checked_backup import PREFIX, Check, Requirements
@@ -47,6 +47,9 @@ from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.folders import trusted_users, user_name
 from backupmeta.provenance import named
 from backupmeta.secrets import mask_location
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import JudgedJson, VerificationJson
 
 Result = TypeVar("Result")
 Default = TypeVar("Default")
@@ -456,10 +459,16 @@ class Judged(NamedTuple):
     finding: Finding
     severity: Severity
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "JudgedJson":
         """Return it for JSON, with what to do about it."""
-        described = {**self.finding.to_json(), "severity": self.severity}
-        return {**described, "advice": self.finding.rule.advice, "evidence": described.pop("evidence")}
+        described = self.finding.to_json()
+        return {
+            "id": described["id"],
+            "severity": self.severity,
+            "message": described["message"],
+            "advice": self.finding.rule.advice,
+            "evidence": described["evidence"],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,13 +491,14 @@ class Verification:
     judged: tuple[Judged, ...]
     path: str = ""
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "VerificationJson":
         """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
-        found = [judged.to_json() for judged in self.judged]
-        places = named("path", self.server_path)
+        findings = [judged.to_json() for judged in self.judged]
+        places = {**named("path", self.server_path)}
         if self.path not in {"", self.server_path}:
             places |= named("local_path", self.path)
-        return {**places, "verdict": self.verdict, "sha256": self.sha256, "findings": found}
+        described = {**places, "verdict": self.verdict, "sha256": self.sha256, "findings": findings}
+        return cast("VerificationJson", described)
 
 
 _ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}

@@ -1,11 +1,11 @@
-"""The commands ``view``, ``list`` and ``installs``, which answer as the server does, and ``schema``."""
+"""The commands ``view``, ``list`` and ``installs``, which answer as the server does."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import click
 
@@ -16,11 +16,8 @@ from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, GONE, INSTALLS, ListRendering, ListView
-from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
+from backupmeta.render.formats import Format, Formats, Trait
 from backupmeta.search import Criteria, Search, ordered
-
-if TYPE_CHECKING:  # what is on disk is listed without them
-    from pydantic import BaseModel
 
 
 @click.command()
@@ -294,35 +291,3 @@ def _newest(install: GoneInstall) -> Inspection:
 
 def _newest_of_gone(search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     return map(_newest, library.list_gone_installs(search, findings))
-
-
-# --- what answers look like -------------------------------------------------------------------------------------------
-
-SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
-    Format("json", "JSON Schema", any_view(lambda described: [pretty({"$schema": DIALECT, **described})]))
-)
-"""The formats of the description of an answer."""
-
-
-@click.command()
-@click.argument("name", type=click.Choice(["backup", "install", "plugin", "theme", "response", "list"]))
-@options.formatted(SCHEMAS)
-def schema(name: str, *, format_name: str) -> int:
-    """Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.
-
-    \b
-    Example:
-      backupmeta schema backup > backup.schema.json
-    """
-    from backupmeta.api import models
-
-    answers: dict[str, type[BaseModel]] = {
-        "backup": models.Backup,
-        "install": models.Install,
-        "plugin": models.Plugin,
-        "theme": models.Theme,
-        "response": models.Response[models.Backup],
-        "list": models.ListResponse[models.Backup],
-    }
-    output.write_all(SCHEMAS[format_name].render(answers[name].model_json_schema(), View()))
-    return 0

@@ -9,12 +9,13 @@ import click
 from backupmeta import __version__
 
 _MODULES: Final[Mapping[str, Sequence[str]]] = {
-    "answer_cmds": ("installs", "list", "schema", "view"),
+    "answer_cmds": ("installs", "list", "view"),
     "catalog_cmds": ("export", "report", "scan", "stats"),
     "compare_cmds": ("diff", "history", "timeline"),
     "extract_cmd": ("extract", "needs"),
     "find_cmd": ("find",),
     "file_cmds": ("cat", "explain", "members"),
+    "schema_cmd": ("schema",),
     "verify_cmds": ("checks", "verify"),
 }
 """Where each command stands."""
@@ -34,7 +35,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "needs": "Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.",
     "report": "Write a report that can be handed on: one page that opens anywhere, without a network.",
     "scan": "Scan every account below each ROOT into a CATALOG.",
-    "schema": "Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.",
+    "schema": "Print the JSON Schema of the JSON that a command prints.",
     "stats": (
         "Count what is in a CATALOG: accounts, backups, sizes, versions, ages, orphans, duplicates, growth, findings."
     ),

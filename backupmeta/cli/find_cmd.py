@@ -1,6 +1,7 @@
 """The command ``find``, which asks a catalog."""
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import click
 
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import KIB
+from backupmeta.archive.member import PATH_MAX
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import queries
 from backupmeta.catalog.member_search import MemberQuery, Unknown, member_search
@@ -99,6 +101,17 @@ class _HashList:
             raise UnreadableError(self.path, f"has no {_NAMES[self.algorithm]} in it", advice)
 
 
+_PATTERNS: Final = 400
+"""How many patterns a catalog is asked for at once: SQLite has expressions of up to 1,000 levels, two for each."""
+
+
+def _pattern(text: str) -> str:
+    """Return ``text`` if a name may be like it."""
+    if len(os.fsencode(text)) > PATH_MAX:
+        raise ValueError(f"it is longer than any name; give at most {PATH_MAX:,} bytes")
+    return text
+
+
 def _digits(algorithm: str) -> int:
     return 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
 
@@ -108,7 +121,7 @@ def _digests(algorithm: str) -> options.Decorator:
     digits = _digits(algorithm)
 
     def digests(text: str) -> Iterable[bytes]:
-        if text.startswith("@"):
+        if text.startswith("@") and len(text) > 1:
             return _HashList(text[1:], algorithm)
         if re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text) is None:
             raise ValueError(f"{text!r} is no {_NAMES[algorithm]}; give its {digits} hexadecimal digits, or @FILE")
@@ -129,6 +142,8 @@ def _members(
     member_sha1: tuple[Iterable[bytes], ...],
     member_md5: tuple[Iterable[bytes], ...],
 ) -> MemberQuery:
+    if len(names) > _PATTERNS:
+        raise click.UsageError(f"--member is there {len(names):,} times; give it {_PATTERNS} times at most")
     given = {"sha256": member_sha256, "sha1": member_sha1, "md5": member_md5}
     digests = {algorithm: chain.from_iterable(lists) for algorithm, lists in given.items() if lists}
     return MemberQuery(names, digests or None)
@@ -141,6 +156,7 @@ _asking_members: Final = options.collected(
         "--member",
         "names",
         multiple=True,
+        type=_pattern,
         metavar="GLOB",
         help="Find members of archives that were scanned with --members: by a path, or by a pattern in which * stands "
         "for any text, also for slashes: '*.php'. Repeatable: alternatives.",

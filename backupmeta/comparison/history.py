@@ -6,11 +6,13 @@ each once.
 
 import glob
 import os
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, groupby, takewhile
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from backupmeta import library
@@ -430,29 +432,48 @@ class FollowedFiles:
 
     def files(self) -> Iterator[FileHistory]:
         """Yield the files that are in one of them at least, in the order of their names."""
+        nowhere = list(self._nowhere())
         for name, sightings in groupby(self._spool.by_name(), lambda sighting: sighting[1].name):
-            yield FileHistory(name, tuple(self._runs(dict(sightings))))
+            yield FileHistory(name, tuple(_joined(self._parts(dict(sightings), nowhere))))
 
-    def _runs(self, entries: Mapping[int, Entry]) -> Iterator[Run]:
-        """Yield what a file is, backup by backup, of which ``entries`` has those that it is in."""
-        run: Run | None = None
-        known: Entry | None = None
-        for number in range(len(self.backups)):
-            entry = entries.get(number)
-            following = self._run(number, entry, known)
-            known = known if entry is None or _content(entry) is None else entry
-            if run is not None and run.continues(following):
-                run = run._replace(last=number)
-            else:
-                yield from () if run is None else (run,)
-                run = following
-        yield from () if run is None else (run,)
+    def _nowhere(self) -> Iterator[Run]:
+        """Yield the runs of a file that is in none of the backups."""
+        for is_unread, numbers in groupby(range(len(self.backups)), self.unread.__contains__):
+            run = list(numbers)
+            yield Run(Presence.UNKNOWN if is_unread else Presence.ABSENT, run[0], run[-1])
 
-    def _run(self, number: int, entry: Entry | None, known: Entry | None) -> Run:
-        """Return a backup as a run of its own; ``known`` is what the file was when it was there before."""
-        if entry is None:
-            return Run(Presence.UNKNOWN if number in self.unread else Presence.ABSENT, number, number)
-        return Run(Presence.THERE, number, number, entry, known)
+    def _parts(self, entries: Mapping[int, Entry], nowhere: Sequence[Run]) -> Iterator[Run]:
+        """Yield each backup that a file is in, as a run of its own, and the runs between them; ``entries`` has those.
+
+        The backups between them are not looked at one by one: most of many files may be in few of many backups.
+        """
+        after, known = 0, None
+        for number, entry in entries.items():
+            yield from _within(nowhere, after, number - 1)
+            yield Run(Presence.THERE, number, number, entry, known)
+            after, known = number + 1, known if _content(entry) is None else entry
+        yield from _within(nowhere, after, len(self.backups) - 1)
+
+
+def _within(runs: Sequence[Run], first: int, last: int) -> Iterator[Run]:
+    """Yield what of ``runs``, which have all backups, lies between the backups ``first`` and ``last``."""
+    place = bisect_right(runs, first, key=attrgetter("first")) - 1
+    while first <= last:
+        end = min(runs[place].last, last)
+        yield runs[place]._replace(first=first, last=end)
+        first, place = end + 1, place + 1
+
+
+def _joined(runs: Iterable[Run]) -> Iterator[Run]:
+    """Yield ``runs``, those as one in which the file is the same."""
+    joined: Run | None = None
+    for run in runs:
+        if joined is not None and joined.continues(run):
+            joined = joined._replace(last=run.last)
+            continue
+        yield from () if joined is None else (joined,)
+        joined = run
+    yield from () if joined is None else (joined,)
 
 
 def member_names(target: str, member: str, search: Search) -> MemberNames:

@@ -52,7 +52,7 @@ def _cells(match: MemberMatch) -> tuple[str | int, ...]:
 
 def match_object(match: MemberMatch) -> dict[str, object]:
     """Return a member for JSON: sizes in bytes, times in UTC."""
-    described: dict[str, object] = named("name", match.name)
+    described: dict[str, object] = {**named("name", match.name)}
     described.update(type=match.kind, size=match.size, mode=f"{match.mode:04o}")
     described.update(mtime=utc_to_the_microsecond(match.mtime_ns), algorithm=match.algorithm)
     described.update(digest=match.digest or None, backups=match.backups)

@@ -4,7 +4,7 @@ A pass over an archive says something of it as a whole, too.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta.archive.compression import SYSTEMS, Stream
 from backupmeta.archive.digests import MemberDigests
@@ -18,6 +18,9 @@ from backupmeta.objects import as_json
 from backupmeta.provenance import as_text, display
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, any_view, json_list, pretty, spaced
 from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, visible
+
+if TYPE_CHECKING:
+    from backupmeta.json_types import StepJson
 
 _TYPES: Final = {
     "directory": "d",
@@ -137,9 +140,9 @@ def steps_json(steps: Iterable[Step]) -> Iterator[str]:
     yield pretty([_step(step) for step in steps])
 
 
-def _step(step: Step) -> dict[str, object]:
-    texts = {"text": as_text(step.text), "meaning": as_text(step.meaning)}
-    return {"place": step.place, "line": step.line, "offset": step.offset, **texts}
+def _step(step: Step) -> "StepJson":
+    text, meaning = as_text(step.text), as_text(step.meaning)
+    return {"place": step.place, "line": step.line, "offset": step.offset, "text": text, "meaning": meaning}
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

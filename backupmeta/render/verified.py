@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from backupmeta.archive.dump import Dump
     from backupmeta.extraction.extract import Extraction, MemberResult
     from backupmeta.extraction.needs import Needs, Room
+    from backupmeta.json_types import RuleJson, VerdictsJson
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
@@ -264,7 +265,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
     """
     tally = Tally()
     yield from json_list('{"targets": ', (one.to_json() for one in tally.counting(verifications)))
-    summary = {
+    summary: VerdictsJson = {
         "targets": tally.verdicts.total(),
         "verdicts": {verdict: tally.verdicts[verdict] for verdict in Verdict},
         "severities": {severity: tally.severities[severity] for severity in Severity},
@@ -377,8 +378,17 @@ def rule_table(rules: Sequence[FindingRule], view: View) -> Iterator[str]:
 
 def rules_json(rules: Sequence[FindingRule]) -> Iterator[str]:
     """Yield the checks as a JSON array."""
-    names = ("id", "group", "severity", "sentence", "advice")
-    yield pretty([{name: getattr(rule, name) for name in names} for rule in rules])
+    yield pretty(list(map(_rule, rules)))
+
+
+def _rule(rule: FindingRule) -> "RuleJson":
+    return {
+        "id": rule.id,
+        "group": rule.group,
+        "severity": rule.severity,
+        "sentence": rule.sentence,
+        "advice": rule.advice,
+    }
 
 
 CHECKS: Final[Formats[Rendering[Sequence[FindingRule]]]] = Formats(

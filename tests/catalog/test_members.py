@@ -465,6 +465,9 @@ class TestFind:
             (["--member-sha256", "12"], "'12' is no SHA-256; give its 64 hexadecimal digits, or @FILE"),
             (["--member-md5", EVIL], f"{EVIL!r} is no MD5; give its 32 hexadecimal digits, or @FILE"),
             (["--member-sha256", "@nowhere"], "nowhere: no such file or directory"),
+            (["--member-sha256", "@"], "'@' is no SHA-256; give its 64 hexadecimal digits, or @FILE"),
+            (["--member", "*a" * 2_049], "it is longer than any name; give at most 4,096 bytes"),
+            (["--member", "*"] * 401, "--member is there 401 times; give it 400 times at most"),
             (["--member", "x", "--sort", "id"], "--sort does not go with --member: members are found, not backups"),
             (["--member", "x", "--tz", "+02:00"], "--tz does not go with --member: the times of backups are those"),
         ],
@@ -473,6 +476,14 @@ class TestFind:
         ran = run("find", scanned, *options)
         assert ran.code == 2
         assert message in ran.err
+
+    def test_as_many_and_as_long_patterns_as_may_be_given_are_answered(self, scanned: Path) -> None:
+        patterns = ["*a" * 2_048, *(f"{number}/*[a-z]" for number in range(399))]
+        asked = [option for pattern in patterns for option in ("--member", pattern)]
+        assert (run("find", scanned, *asked).code, found(scanned, *asked[:-1], "*")) == (
+            1,
+            found(scanned, "--member", "*"),
+        )
 
     def test_a_list_without_digests_is_told(self, scanned: Path, tmp_path: Path) -> None:
         (tmp_path / "list").write_text(f"{'0' * 32}  x\n")

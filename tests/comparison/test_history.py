@@ -12,15 +12,25 @@ from typing import Final
 
 import pytest
 
-from backupmeta.comparison.history import FileHistory, FollowedFiles, Row, deepened, history, member_names
-from backupmeta.comparison.walks import Part, Site, Walking
+from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.comparison.history import (
+    FileHistory,
+    FollowedFiles,
+    History,
+    Row,
+    deepened,
+    history,
+    member_names,
+)
+from backupmeta.comparison.walks import End, Entry, MemberNames, Part, Site, Walking
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.render.differences import in_few_words
 from backupmeta.search import Search
-from backupmeta.work.orders import Watch
+from backupmeta.work.orders import HERE, Watch
 from backupmeta.work.processes import processes
 from tests.comparison.test_archive_changes import CHANGED_DUMP, DUMP
+from tests.endless import ends
 from tests.invented import INSTALL, TIME, Account, archive, backup_record, install_record
 
 IDS: Final = tuple(letter * 25 for letter in "abc")
@@ -324,6 +334,29 @@ def test_an_archive_that_two_records_name_is_walked_once(tmp_path: Path) -> None
     found = followed(account, "x")
     [file] = found.files()
     assert (len(found.backups), runs(file)) == (3, [("there", 0, 2, ())])
+
+
+def test_many_backups_each_with_a_file_of_its_own_are_told_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    def walked(_walk: Walking, order: tuple[int, Place | Site], _watch: Watch) -> Iterator[Part]:
+        yield [Entry(b"cache/%05d" % order[0], "file", 1, 0o644, 0, b"", "0" * 64)]
+        yield End((), 0, (), "cut off" if order[0] == 2 else "")
+
+    def follow(size: int) -> None:
+        places = (Place(str(number), None, "a.tar.gz", is_named=True) for number in range(size))
+        rows = (Row(place.folder, (0, "", ""), None, place=place) for place in places)
+        found = FollowedFiles(History(INSTALL, tuple(rows), ()))
+        found.walk(MemberNames(b"*"), DEFAULT_LIMITS, HERE)
+        first, *_, last = found.files()
+        assert runs(first) == [
+            ("there", 0, 0, ()),
+            ("absent", 1, 1, ()),
+            ("can't tell", 2, 2, ()),
+            ("absent", 3, size - 1, ()),
+        ]
+        assert runs(last)[2:] == [("absent", 3, size - 2, ()), ("there", size - 1, size - 1, ())]
+
+    monkeypatch.setattr(Walking, "do", walked)
+    assert ends(follow, 16_000)
 
 
 def test_any_number_of_processes_gives_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""The command ``schema``: the JSON Schema of each JSON that a command prints."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import click
+from pydantic import TypeAdapter
+
+from backupmeta import json_types
+from backupmeta.api import models
+from backupmeta.cli import options, output
+from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
+from backupmeta.search import NOTHING_PROTECTED
+
+VERSION: Final = 1
+"""Of all schemas: one more wherever a member goes, or means something else."""
+
+
+class Printed(NamedTuple):
+    """What some JSON describes, and its type.
+
+    Attributes:
+        meaning: a phrase for the help: the command that prints it, or which part of an answer it is.
+        type: what the schema is made from.
+    """
+
+    meaning: str
+    type: Any
+
+
+PRINTED: Final[Mapping[str, Printed]] = {
+    "backup": Printed("a backup, as the server answers it", models.Backup),
+    "install": Printed("an install, as the server answers it", models.Install),
+    "plugin": Printed("a plugin of an install", models.Plugin),
+    "theme": Printed("a theme of an install", models.Theme),
+    "response": Printed("view TARGET, a backup", models.Response[models.Backup]),
+    "response-install": Printed("view TARGET, an install", models.Response[models.Install]),
+    "list": Printed("list --json", models.ListResponse[models.Backup]),
+    "installs": Printed("installs --json", models.ListResponse[models.Install]),
+    "explain": Printed("explain --json", list[json_types.StepJson]),
+    "checks": Printed("checks --json", list[json_types.RuleJson]),
+    "verify": Printed("verify --json", json_types.VerifyJson),
+}
+"""Each JSON by its name: the schemas, the help, the completion and the tests follow."""
+
+
+def described(name: str) -> dict[str, object]:
+    """Return the JSON Schema (2020-12) of the JSON called ``name``, one of `PRINTED`."""
+    adapter: TypeAdapter[object] = TypeAdapter(PRINTED[name].type)
+    made = adapter.json_schema(mode="serialization")
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:backupmeta:schema:{name}:{VERSION}",
+        "$comment": f"version {VERSION}: {PRINTED[name].meaning}",
+        **made,
+    }
+
+
+SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
+    Format("json", "JSON Schema", any_view(lambda schema: [pretty(schema)]))
+)
+"""The formats of the description of an answer."""
+
+_NAMES: Final = "\n".join(f"  {name:<18}{printed.meaning}" for name, printed in PRINTED.items())
+
+
+@click.command(
+    help="Print the JSON Schema of the JSON that a command prints.\n\n"
+    "JSON Schema 2020-12. What a schema names is all that there is: an object has no other members, but for custom "
+    "fields of a backup. "
+    "Its $id ends with the schemas' version: one more wherever a member goes, or means something else.\n\n"
+    f"\b\nNAME is one of:\n{_NAMES}\n\n"
+    "\b\nExamples:\n"
+    "  backupmeta schema verify > verify.schema.json\n"
+    "  backupmeta schema --all -o schemas"
+)
+@click.argument("name", type=click.Choice(list(PRINTED)), metavar="[NAME]", required=False)
+@click.option(
+    "--all", "is_all", is_flag=True, help="Write all of them to the folder of --output, each as NAME.schema.json."
+)
+@click.option(
+    "--output", "-o", "folder", metavar="FOLDER", help="With --all: the folder, which is made where there is none."
+)
+@options.formatted(SCHEMAS)
+def schema(name: str | None, *, is_all: bool, folder: str | None, format_name: str) -> int:
+    """Print a schema, or write all."""
+    if is_all is (name is not None):
+        raise click.UsageError("give the NAME of one schema, or --all: 'backupmeta schema --help' has the names")
+    if is_all is (folder is None):
+        raise click.UsageError("--all and --output FOLDER go together; a single schema is printed")
+    render = SCHEMAS[format_name].render
+    if name is not None:
+        output.write_all(render(described(name), View()))
+    elif folder is not None:
+        os.makedirs(folder, exist_ok=True)
+        for each in PRINTED:
+            target = output.Target(os.path.join(folder, f"{each}.schema.json"))
+            target.write(render(described(each), View()), NOTHING_PROTECTED)
+    return 0
