@@ -24,10 +24,9 @@ from typing import IO, Final, NamedTuple
 
 import backupmeta
 
-DEFINITION: Final = (
-    rb"""(?sx) define \s* \( \s* (['"]) %b \1 \s* , \s* (?: '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" ) \s* \)"""
-)
-"""A constant of ``wp-config.php``, by its name, whose value is a literal."""
+DEFINITION: Final = rb"""(?msx) ^([ \t]*) define \s* \( \s* (['"]) %b \2 \s* , \s*
+    (?: '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" ) \s* \)"""
+"""A constant of ``wp-config.php``, by its name: it begins a line, and its value is a literal."""
 
 
 class Database(NamedTuple):
@@ -102,11 +101,18 @@ def configure(path: Path, database: Database, url: str | None) -> None:
 
 
 def defined(config: bytes, name: str, value: str) -> bytes:
-    """Return a ``wp-config.php`` whose constant ``name`` has this ``value``; one that it lacks comes first."""
+    """Return a ``wp-config.php`` whose constant ``name`` has this ``value``.
+
+    One that it lacks, or has in another form, is defined first: PHP keeps the first definition.
+    """
     literal = "'" + re.sub(r"([\\'])", r"\\\1", value) + "'"
     definition = f"define( '{name}', {literal} )".encode()
-    config, count = re.subn(DEFINITION % name.encode(), lambda _: definition, config)
-    return config if count else re.sub(rb"<\?php\b", lambda _: b"<?php\n%b;" % definition, config, count=1)
+    config, count = re.subn(DEFINITION % name.encode(), lambda match: match[1] + definition, config)
+    if not count:
+        config, count = re.subn(rb"<\?php\b", lambda _: b"<?php\n%b;" % definition, config, count=1)
+    if not count:
+        raise SystemExit("restore: wp-config.php is no PHP: it still names the old database")
+    return config
 
 
 def report(path: str, text: str) -> None:

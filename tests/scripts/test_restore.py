@@ -1,5 +1,6 @@
 """The example of a restore: which backup it picks, and what it makes of wp-config.php."""
 
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -65,11 +66,26 @@ def test_a_backup_that_is_not_clean_is_passed_over_and_nothing_is_written(
         (b"<?php\ndefine( 'K', 'old' );\n", b"<?php\ndefine( 'K', 'it\\'s \\\\1' );\n"),
         (b'<?php\ndefine("K","a\\"b");\n', b"<?php\ndefine( 'K', 'it\\'s \\\\1' );\n"),
         (b"<?php\ndefine( 'K2', 'old' );\n", b"<?php\ndefine( 'K', 'it\\'s \\\\1' );\ndefine( 'K2', 'old' );\n"),
+        (b"<?php\n// define('K', 'a');\n", b"<?php\ndefine( 'K', 'it\\'s \\\\1' );\n// define('K', 'a');\n"),
+        (b"<?php\n  define('K', 'a');\n", b"<?php\n  define( 'K', 'it\\'s \\\\1' );\n"),
         (b"<?php\n\xff;\n", b"<?php\ndefine( 'K', 'it\\'s \\\\1' );\n\xff;\n"),
     ],
 )
 def test_a_constant_gets_a_value_or_comes_first(config: bytes, expected: bytes) -> None:
     assert defined(config, "K", "it's \\1") == expected
+
+
+def test_a_file_without_php_is_refused() -> None:
+    with pytest.raises(SystemExit, match="old database"):
+        defined(b"<html>", "K", "v")
+
+
+def test_it_is_built_on_public_names_alone() -> None:
+    script = Path(restore.__file__).read_text("utf-8")
+    assert re.findall(r"^(?:from|import) +backupmeta.*$", script, re.MULTILINE) == ["import backupmeta"]
+    names = set(re.findall(r"\bbackupmeta\.(\w+)", script))
+    assert names > {"list_backups", "open_archive"}
+    assert names <= set(backupmeta.__all__)
 
 
 @pytest.mark.skipif(shutil.which("php") is None, reason="needs php")
