@@ -135,6 +135,8 @@ def moment(text: str) -> datetime:
 def empty_folder(text: str) -> Path:
     """Return a folder that is not there, or is empty."""
     path = Path(text)
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{path.absolute().parent}, where {text} is to lie, is no folder")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise argparse.ArgumentTypeError(f"{text} is not a new or an empty folder")
     return path
@@ -158,11 +160,13 @@ def main() -> None:
     parser.add_argument(
         "--to", type=empty_folder, required=True, metavar="FOLDER", help="where to; a new or an empty folder"
     )
-    parser.add_argument("--socket", required=True, help="where a MariaDB listens whose root needs no password")
+    parser.add_argument(
+        "--socket", type=Path, required=True, help="where a MariaDB listens whose root needs no password"
+    )
     parser.add_argument("--database", type=database_name, required=True, help="a new database, and its user's name")
     parser.add_argument("--url", help="the address that the site gets; by default it keeps its own")
     options = parser.parse_args()
-    database = Database(options.socket, options.database, token_urlsafe())
+    database = Database(str(options.socket.absolute()), options.database, token_urlsafe())
     search = backupmeta.Search(options.root)
     try:
         backups = candidates(options.install, search, options.before)
