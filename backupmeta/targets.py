@@ -308,7 +308,9 @@ def _files(target: str, path: str | None, search: Search) -> Files:
     files = list(dict.fromkeys(chain.from_iterable(each.files(target) for each in answering)))
     if len(files) > 1:
         names = few([each.file for each in files], _NAMED)
-        raise UnreadableError(target, f"is what {len(files):,} are called: {names}", "name one of them by its path")
+        raise UnreadableError(
+            target, f"{len(files):,} files answer to this name: {names}", "name one of them by its path"
+        )
     if files:
         return files[0]
     if path is not None:

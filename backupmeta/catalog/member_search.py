@@ -153,7 +153,8 @@ _FIELDS: Final = (
     "v.version, r.series, r.first, r.last, n.path, n.path_bytes, v.kind, v.size, v.mode, v.mtime_ns, v.digest"
 )
 _OF_ACCOUNTS: Final = """
-LEFT JOIN readings g ON g.reading = r.series LEFT JOIN accounts a ON a.account = g.account
+LEFT JOIN readings g ON g.reading = (SELECT min(o.reading) FROM readings o WHERE o.series = r.series)
+LEFT JOIN accounts a ON a.account = g.account
 """
 _IN_ORDER: Final = "v.version, a.path, a.host, g.origin, r.series, r.first"
 _NAMED: Final = f"""

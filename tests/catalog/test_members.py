@@ -527,6 +527,18 @@ class TestFind:
         assert found(catalog, "--member", "shell.php") == [("shell.php", "14", "15", 2)]
         assert found(catalog, "--member", "readme.html") == [("readme.html", "13", "16", 4)]
 
+    def test_the_order_is_the_same_once_a_damaged_catalog_was_scanned_again(self, site: Site, catalog: Path) -> None:
+        Site(site.account.home.parent / "another", "Shop", "i" * 25).back_up(0, DAYS[0])
+        scan(catalog, "--members")
+        before = run("find", catalog, "--member", "*", "--csv").text
+        with closing(sqlite3.connect(catalog)) as connection, connection:
+            connection.execute(
+                "UPDATE all_files SET file = file + 1000 WHERE file = (SELECT file FROM readings WHERE reading = "
+                "(SELECT max(series) FROM readings))"
+            )
+        assert "[catalog-altered]" in scan(catalog, "--members").err
+        assert run("find", catalog, "--member", "*", "--csv").text == before
+
     def test_secrets_in_patterns_are_masked_as_names_are(self, site: Site, catalog: Path) -> None:
         site.back_up(0, {"ftp://me:CANARY@example.com/x": "x"})
         scan(catalog, "--members")

@@ -113,7 +113,9 @@ def test_of_several_of_a_name_all_are_named(tmp_path: Path) -> None:
     paths = [Account(tmp_path / "home" / name).archive() for name in ("anna", "bob")]
     ran = run("members", NAME, "--root", tmp_path / "home")
     assert ran.code == 2
-    assert ran.err.startswith(f"backupmeta: {NAME}: is what 2 are called: {paths[0]}, {paths[1]}; name one of them")
+    assert ran.err.startswith(
+        f"backupmeta: {NAME}: 2 files answer to this name: {paths[0]}, {paths[1]}; name one of them"
+    )
     assert run("members", NAME, "--root", tmp_path / "home/anna").code == 0
 
 

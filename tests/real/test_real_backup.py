@@ -6,19 +6,26 @@ BACKUPMETA_REAL=FOLDER pytest -m real tests/real/test_real_backup.py
 
 import contextlib
 import hashlib
+import html
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from real import mariadb
+from real import site as real_site
 from writers import sql_dump
 
 import backupmeta
@@ -33,6 +40,7 @@ pytestmark = [
     pytest.mark.skipif(not FOLDER, reason=f"needs {VARIABLE}=FOLDER, made by 'scripts/real_backup.py FOLDER'"),
 ]
 
+PROJECT = Path(__file__).parents[2]
 OUT = Path(FOLDER).absolute()
 COMMAND = Path(sys.executable).parent / "backupmeta"
 CONTENT_OF_SITE = ("APP-DATA.SQL", "wp-includes/version.php")
@@ -433,7 +441,7 @@ def shared_folder() -> Iterator[Path]:
 
 def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")  # mariadbd's place
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    readme = (PROJECT / "README.md").read_text("utf-8")
     [script] = [one for one in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "mariadb" in one]
     (tmp_path / "restore.sh").write_text(script)
     with shared_folder() as folder, mariadb.running(folder / "server") as server:
@@ -452,3 +460,68 @@ def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path, monkeypatch
     again = subprocess.run([*command[:2], cut, tmp_path / "other", "restored"], env=environment, check=False)
     assert again.returncode == 2  # it can't be read to its end
     assert not (tmp_path / "other").exists()
+
+
+@contextlib.contextmanager
+def served(folder: Path, port: int, prepended: Path) -> Iterator[None]:
+    """Serve a site by PHP's own server."""
+    command = ["php", f"-dauto_prepend_file={prepended}", "-S", f"127.0.0.1:{port}", "-t", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield
+        finally:
+            server.terminate()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+def page(url: str) -> str:
+    """Return a page, unescaped, as soon as its server is up."""
+    for _ in range(1200):
+        try:
+            with build_opener(ProxyHandler({})).open(url) as response:
+                return html.unescape(response.read().decode())
+        except URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            time.sleep(0.05)
+    raise AssertionError(url)
+
+
+def restored(real: Real, server: mariadb.Server, url: str, before: int, folder: Path) -> tuple[int, str]:
+    """Restore to a ``folder`` by the example; return its exit code, and what it says."""
+    command = [sys.executable, PROJECT / "scripts/restore.py", real.install_id, "--root", real.home, "--to", folder]
+    command += ["--socket", server.socket, "--database", "restored_12", "--url", url]
+    command += ["--before", f"{datetime.fromtimestamp(before, UTC):%Y-%m-%d %H:%M:%S}"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    return done.returncode, done.stderr
+
+
+def test_the_restored_site_has_the_post_that_was_written_before_the_backup(
+    real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")  # mariadbd's place
+    site, url, made = tmp_path / "site", f"http://127.0.0.1:{(port := free_port())}", real.truth["backup_time"]
+    prepended = tmp_path / "prepended.php"
+    prepended.write_text("<?php define( 'DISABLE_WP_CRON', true ); define( 'WP_HTTP_BLOCK_EXTERNAL', true );")
+    last = list(real_site.posts())[-1]
+    with shared_folder() as folder, mariadb.running(folder / "server") as server:
+        code, said = restored(real, server, url, made, site)
+        assert (code, "no clean backup" in said, site.exists()) == (1, True, False)
+        code, said = restored(real, server, url, made + 1, site)
+        assert code == 0, said
+        counts = {name: sql_dump.row_count(server, "restored_12", name) for name in real.truth["table_rows"]}
+        assert counts == real.truth["table_rows"]
+        code, said = restored(real, server, url, made + 1, tmp_path / "other")
+        assert (code, "database exists" in said, (tmp_path / "other").exists()) == (1, True, False)
+        with served(site, port, prepended):
+            front = page(url)
+            [link] = set(re.findall(rf'href="([^"]+)"[^>]*>{last["post_title"]}<', front))
+            assert link.startswith(url)
+            assert real.truth["blogname"] in front
+            words = max(re.split("[^ A-Za-zäöüß]+", last["post_content"]), key=len).strip()
+            assert words in page(link)
