@@ -430,3 +430,152 @@ class ProgressJson(ObjectJson):
     """How long it has taken."""
     rate: float
     """Archives a second."""
+
+
+class ScanRecordJson(ObjectJson):
+    """A scan, as its catalog remembers it."""
+
+    number: int
+    roots: list[str]
+    """Where it looked."""
+    began: str
+    ended: str | None
+    """Null for a scan that was interrupted."""
+    unread: list[str]
+    """The roots that were not read."""
+    is_whole: bool
+    """Whether it came to its end, and could read every root."""
+
+
+class AmountsJson(ObjectJson):
+    """How many backups there are of some kind."""
+
+    backups: int
+    archives: int
+    """How many of them have an archive here."""
+    bytes: int
+    """How large these are."""
+
+
+class ApplicationAmountsJson(AmountsJson):
+    """The backups of an application."""
+
+    application: str | None
+    application_base64: NotRequired[str]
+
+
+class VersionAmountsJson(ApplicationAmountsJson):
+    """The backups of a version."""
+
+    version: str | None
+    version_base64: NotRequired[str]
+
+
+class AgeAmountsJson(AmountsJson):
+    """The backups of an age."""
+
+    age: str | None
+
+
+class MonthAmountsJson(AmountsJson):
+    """The backups of a month."""
+
+    month: str | None
+
+
+class DatedBackupJson(ObjectJson):
+    """The oldest or the newest backup."""
+
+    host: str
+    """The account's host."""
+    host_base64: NotRequired[str]
+    account: str
+    """The account's path."""
+    account_base64: NotRequired[str]
+    time: str
+    """When it was made."""
+    id: str | None
+    id_base64: NotRequired[str]
+    application: str | None
+    application_base64: NotRequired[str]
+    version: str | None
+    version_base64: NotRequired[str]
+    url: str | None
+    url_base64: NotRequired[str]
+
+
+class DuplicatesJson(ObjectJson):
+    """Archives that are there more than once."""
+
+    digested: int
+    """Of how many archives a digest is known."""
+    contents: int
+    """How many contents are there more than once."""
+    copies: int
+    """How many archives could be spared."""
+    wasted_bytes: int
+    """How large these are."""
+
+
+class AccountSizeJson(PathJson):
+    """An account, and its archives."""
+
+    host: str
+    host_base64: NotRequired[str]
+    archives: int
+    bytes: int
+    """How large these are."""
+
+
+class FindingCountJson(ObjectJson):
+    """How often a finding is there."""
+
+    id: str
+    severity: str
+    times: int
+
+
+class SummaryJson(ObjectJson):
+    """What is in a catalog."""
+
+    as_of: str
+    """The moment that ages are as of."""
+    scans: list[ScanRecordJson]
+    """The last scans, the newest first."""
+    accounts: dict[str, int]
+    """How many accounts there are, by status."""
+    installs: int
+    """How many installs there are."""
+    gone_installs: int
+    """How many more there are backups of."""
+    backups: dict[str, int]
+    """How many backups there are, by state."""
+    archives: int
+    """How many archives there are."""
+    bytes: int
+    """How large these are."""
+    oldest: DatedBackupJson | None
+    newest: DatedBackupJson | None
+    orphans: AmountsJson
+    """The backups whose install is gone, in accounts that have installs."""
+    duplicates: DuplicatesJson | None
+    """Archives that are there more than once; null where no digest is known."""
+    largest_accounts: list[AccountSizeJson]
+    """The accounts with the largest archives, the largest first."""
+    applications: list[ApplicationAmountsJson]
+    """The largest first."""
+    versions: list[VersionAmountsJson]
+    """In the order of versions."""
+    ages: list[AgeAmountsJson]
+    """The newest first."""
+    growth: list[MonthAmountsJson]
+    """By month, the oldest first."""
+    findings: list[FindingCountJson]
+    """The worst first."""
+
+
+class StatsJson(SummaryJson):
+    """What ``stats`` answers."""
+
+    catalog: str
+    """The catalog's path."""

@@ -32,6 +32,13 @@ class PathJson(ObjectJson):
     path_base64: NotRequired[str]
 
 
+class LocalPathJson(ObjectJson):
+    """A path on this machine."""
+
+    local_path: str
+    local_path_base64: NotRequired[str]
+
+
 class FolderJson(ObjectJson):
     """A folder's path."""
 
@@ -114,6 +121,80 @@ class ThemeJson(ObjectJson):
 
 ValueJson = str | int | list[str] | list[PluginJson] | list[ThemeJson] | None
 """The value of a field of the answer."""
+
+
+# --- provenance -------------------------------------------------------------------------------------------------------
+
+
+class EvidenceJson(LocalPathJson):
+    """Where the evidence of an answer lies."""
+
+    account: str
+    """The account's path on this machine."""
+    account_base64: NotRequired[str]
+    server_path: str
+    """The file's path as the server saw it."""
+    server_path_base64: NotRequired[str]
+
+
+class ArchiveNameJson(ObjectJson):
+    """What an archive's name tells."""
+
+    host: str
+    """The slug of the url's host."""
+    title: str
+    """The slug of the title."""
+    local_time: str
+    """When it was begun, without an offset: server-local time."""
+    utc_offset: str | None
+    """The offset of that; null where nothing tells it."""
+
+
+class ConflictJson(ObjectJson):
+    """A value that lost."""
+
+    value: ValueJson
+    base64: NotRequired[str]
+    """The exact bytes of a value that is no UTF-8."""
+    source: SourceJson
+    """Who says so."""
+
+
+class FieldSourceJson(ObjectJson):
+    """Where a field's value comes from."""
+
+    source: SourceJson
+    """Who says so."""
+    conflicts: NotRequired[list[ConflictJson]]
+    """What else was said."""
+    findings: NotRequired[list[str]]
+    """The ids of the findings about it."""
+
+
+class ExtraKeyJson(ConflictJson):
+    """What is kept of a key that is no field."""
+
+    key_base64: NotRequired[str]
+    """The key's exact bytes, where it is no UTF-8."""
+    conflicts: NotRequired[list[ConflictJson]]
+    """What else was said."""
+
+
+class ProvenanceJson(ObjectJson):
+    """Where each value of an answer comes from, what else was said, what was kept beside, and every finding."""
+
+    evidence: EvidenceJson
+    """Where it lies."""
+    state: NotRequired[str]
+    """Which of archive and record are there."""
+    archive_name: NotRequired[ArchiveNameJson]
+    """What the archive's name tells."""
+    fields: dict[str, FieldSourceJson]
+    """Each field."""
+    extra: dict[str, ExtraKeyJson]
+    """Every other key, and those that could not be decoded."""
+    findings: list[FindingJson]
+    """What was odd."""
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------

@@ -109,7 +109,8 @@ class _Answer(_Result):
         unserialized = cast("CoreSchema", {key: part for key, part in schema.items() if key != "serialization"})
         shown = handler.resolve_ref_schema(handler(unserialized))
         for name, described in shown.get("properties", {}).items():
-            described["description"] = FIELD[name].meaning
+            if name in FIELD:
+                described["description"] = FIELD[name].meaning
         shown["additionalProperties"] = {"type": ["string", "null"]}
         return shown
 

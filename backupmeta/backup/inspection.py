@@ -21,6 +21,7 @@ from backupmeta.words import instant_of, moment, seconds_in
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
     from backupmeta.json_answers import GoneInstallJson
+    from backupmeta.json_types import EvidenceJson, ProvenanceJson
 
 
 class Resolved(NamedTuple):
@@ -143,12 +144,13 @@ class Inspection:
         return fields | ({"provenance": self.provenance(show_secrets=show_secrets)} if provenance else {})
 
     @property
-    def evidence(self) -> dict[str, object]:
+    def evidence(self) -> "EvidenceJson":
         """Where it lies, for JSON: the account, the file's path on this machine, and its path as the server saw it."""
         places = {"account": self.account, "local_path": self.path, "server_path": self.server_path}
-        return {key: shown for name, place in places.items() for key, shown in named(name, place).items()}
+        described = {key: shown for name, place in places.items() for key, shown in named(name, place).items()}
+        return cast("EvidenceJson", described)
 
-    def provenance(self, *, show_secrets: bool = False) -> dict[str, object]:
+    def provenance(self, *, show_secrets: bool = False) -> "ProvenanceJson":
         """Return for JSON where each value comes from, what else was said, what was kept beside, and every finding."""
         described: dict[str, object] = {"evidence": self.evidence}
         if self.state is not None:
@@ -169,7 +171,7 @@ class Inspection:
         }
         described["extra"] = dict(_extra(key, holding, show_secrets=show_secrets) for key, holding in self.kept.items())
         described["findings"] = [finding.to_json() for finding in self.findings]
-        return described
+        return cast("ProvenanceJson", described)
 
     @property
     def answer(self) -> "Backup | Install":

@@ -7,7 +7,7 @@ archive that two records claim counts for both, where backups are counted.
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import time
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from backupmeta.account.home import State
 from backupmeta.catalog.database import Catalog, Scan
@@ -18,6 +18,9 @@ from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS, is_contradiction
 from backupmeta.findings import Finding, Severity
 from backupmeta.objects import json_object
+
+if TYPE_CHECKING:
+    from backupmeta.json_answers import SummaryJson
 
 MOST: Final = 1_000
 """How many applications, versions and months are listed at most."""
@@ -195,14 +198,15 @@ class Summary(NamedTuple):
         """The same of those that say that evidence contradicts itself."""
         return _by_severity([finding for finding in self.findings if is_contradiction(finding.id)])
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> "SummaryJson":
         """Return it for JSON: times are in UTC, what is not known is null."""
         values = {key: value for key, value in self._asdict().items() if key not in _NOT_SHOWN}
         values["scans"] = list(map(_scan_object, self.scans))
         values["orphans"] = self.orphans.to_json()
         for key, names in PARTED.items():
             values[key] = [part.to_json(names) for part in values[key]]
-        return {KEYS.get(key, key): value for key, value in json_object(values, _TIMES).items()}
+        described = {KEYS.get(key, key): value for key, value in json_object(values, _TIMES).items()}
+        return cast("SummaryJson", described)
 
 
 def _scan_object(scan: Scan) -> dict[str, object]:

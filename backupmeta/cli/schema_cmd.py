@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import click
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter, create_model
 
 from backupmeta import json_answers, json_types
 from backupmeta.api import models
@@ -29,6 +29,23 @@ class Printed(NamedTuple):
     type: Any
 
 
+def _with(answer: type[BaseModel], **members: object) -> type[BaseModel]:
+    """Return the type of an ``answer`` with further ``members``."""
+    types: dict[str, Any] = {name: (type_, ...) for name, type_ in members.items()}
+    return create_model(answer.__name__, __base__=answer, __doc__=answer.__doc__, **types)
+
+
+def _list_of(answer: type[BaseModel]) -> object:
+    return list[answer]  # type: ignore[valid-type] # made here
+
+
+_BACKUP: Final = _with(models.Backup, provenance=json_types.ProvenanceJson)
+_INSTALL: Final = _with(models.Install, provenance=json_types.ProvenanceJson)
+_RESPONSE: Final = _with(models.Response[models.Backup], provenance=json_types.ProvenanceJson)
+_INSTALL_RESPONSE: Final = _with(models.Response[models.Install], provenance=json_types.ProvenanceJson)
+_BACKUPS: Final = _with(models.ListResponse[models.Backup], data=_list_of(_BACKUP))
+_INSTALLS: Final = _with(models.ListResponse[models.Install], data=_list_of(_INSTALL))
+
 PRINTED: Final[Mapping[str, Printed]] = {
     "backup": Printed("a backup, as the server answers it", models.Backup),
     "install": Printed("an install, as the server answers it", models.Install),
@@ -38,6 +55,19 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "response-install": Printed("view TARGET, an install", models.Response[models.Install]),
     "list": Printed("list --json", models.ListResponse[models.Backup]),
     "installs": Printed("installs --json", models.ListResponse[models.Install]),
+    "list-line": Printed("list --jsonl, a line", _with(models.Backup, evidence=json_types.EvidenceJson)),
+    "installs-line": Printed("installs --jsonl, a line", _with(models.Install, evidence=json_types.EvidenceJson)),
+    "response-provenance": Printed("view TARGET --provenance, a backup", _RESPONSE),
+    "response-install-provenance": Printed("view TARGET --provenance, an install", _INSTALL_RESPONSE),
+    "list-provenance": Printed("list --json --provenance", _BACKUPS),
+    "installs-provenance": Printed("installs --json --provenance", _INSTALLS),
+    "list-line-provenance": Printed(
+        "list --jsonl --provenance, a line", _with(_BACKUP, evidence=json_types.EvidenceJson)
+    ),
+    "installs-line-provenance": Printed(
+        "installs --jsonl --provenance, a line", _with(_INSTALL, evidence=json_types.EvidenceJson)
+    ),
+    "stats": Printed("stats --json", json_answers.StatsJson),
     "explain": Printed("explain --json", list[json_types.StepJson]),
     "checks": Printed("checks --json", list[json_types.RuleJson]),
     "verify": Printed("verify --json", json_types.VerifyJson),
@@ -75,7 +105,7 @@ SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
 )
 """The formats of the description of an answer."""
 
-_NAMES: Final = "\n".join(f"  {name:<18}{printed.meaning}" for name, printed in PRINTED.items())
+_NAMES: Final = "\n".join(f"  {name:<28}{printed.meaning}" for name, printed in PRINTED.items())
 
 
 @click.command(

@@ -21,7 +21,7 @@ from backupmeta.render.formats import Format, Formats, Rendering, View, any_view
 from backupmeta.words import ago, amounts, are, clock, counted, few, line, minute, place, size
 
 if TYPE_CHECKING:
-    from backupmeta.json_answers import ProgressJson, ScanJson
+    from backupmeta.json_answers import ProgressJson, ScanJson, StatsJson
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
@@ -215,7 +215,8 @@ def _part(part: Part) -> _Row:
 
 def stats_json(contents: Contents) -> Iterator[str]:
     """Yield the same as JSON; times are in UTC, what is not known is null."""
-    yield pretty({"catalog": display(contents.catalog), **contents.stats.to_json()})
+    described: StatsJson = {"catalog": display(contents.catalog), **contents.stats.to_json()}
+    yield pretty(described)
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
 @pytest.fixture(scope="module")
 def catalog(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("catalog") / "catalog.sqlite"
-    run("scan", account.home, "-o", path, "--deep")
+    run("scan", account.home, "-o", path, "--members")
     return path
 
 
@@ -118,6 +118,9 @@ def test_what_is_printed_of_each_archive_is_as_its_schema_says(
         ("history-files", ["history", BACKUP, "--root", "{home}", "--member", "*.php", "--json"]),
         ("gone", ["installs", "{home}", "--gone", "--json"]),
         ("find-members", ["find", "{catalog}", "--member", "*", "--json"]),
+        ("response-provenance", ["view", "{archive}", "--provenance"]),
+        ("response-install-provenance", ["view", INSTALL, "--root", "{home}", "--provenance"]),
+        ("stats", ["stats", "{catalog}", "--json"]),
         ("scan", ["scan", "{home}", "{home}/missing", "-o", "{catalog}-other", "--json"]),
     ],
 )
@@ -149,8 +152,14 @@ def test_each_line_that_is_printed_is_as_its_schema_says(
 
 @pytest.mark.parametrize("home", ACCOUNTS, ids=lambda home: home.name)
 def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(home: Path) -> None:
-    for name, command in (("list", "list"), ("installs", "installs"), ("verify", "verify")):
-        assert mistakes(name, run(command, home, "--json").json) == []
+    for command in ("list", "installs", "verify"):
+        assert mistakes(command, run(command, home, "--json").json) == []
+    for command in ("list", "installs"):
+        assert mistakes(f"{command}-provenance", run(command, home, "--json", "--provenance").json) == []
+        for each in run(command, home, "--jsonl").jsonl:
+            assert mistakes(f"{command}-line", each) == []
+        for each in run(command, home, "--jsonl", "--provenance").jsonl:
+            assert mistakes(f"{command}-line-provenance", each) == []
     for each in run("timeline", home, "--deep", "--format", "jsonl").jsonl:
         assert mistakes("timeline", each) == []
 
@@ -191,3 +200,11 @@ def test_mistakes_are_told(arguments: list[str], hint: str) -> None:
     ran = run("schema", *arguments)
     assert (ran.code, ran.out) == (2, b"")
     assert hint in ran.err
+
+
+def test_provenance_belongs_to_what_is_asked_for_with_it(account: Account) -> None:
+    [entry] = run("list", account.archives / NAME, "--jsonl", "--provenance").jsonl
+    assert mistakes("list-line-provenance", entry) == []
+    assert mistakes("list-line", entry) != []
+    del entry["provenance"]["evidence"]["account"]
+    assert mistakes("list-line-provenance", entry) == ["$.provenance.evidence: 'account' is a required property"]
