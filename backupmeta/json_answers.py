@@ -1,4 +1,4 @@
-"""As `backupmeta.json_types`: the JSON of comparisons, of events, and of many accounts."""
+"""As `backupmeta.json_types`: the JSON of comparisons, and of many accounts."""
 
 from typing import NotRequired
 
@@ -252,56 +252,6 @@ class HistoryFilesJson(ObjectJson):
     backups: list[FollowedBackupJson]
     """Its backups, oldest first."""
     files: list[FollowedFileJson]
-
-
-# --- events -----------------------------------------------------------------------------------------------------------
-
-
-class ClaimJson(SourceJson):
-    """What one witness says of one thing, and where."""
-
-    datetime: str
-    """When it happened."""
-    timestamp_desc: str
-    """What time it is."""
-
-
-class EventJson(ClaimJson):
-    """One thing that happened, as Timesketch imports it."""
-
-    message: str
-    """One sentence."""
-    timestamp: int
-    """When it happened, microseconds since 1970."""
-    event: str
-    """Its kind."""
-    account: str
-    """The home, or the folder of archives, as the server saw it."""
-    account_base64: NotRequired[str]
-    user: str
-    """The account's owner."""
-    user_base64: NotRequired[str]
-    application: NotRequired[str]
-    version: NotRequired[str]
-    """The application's."""
-    url: NotRequired[str]
-    """The site's address."""
-    install: NotRequired[str]
-    """The install's id."""
-    backup: NotRequired[str]
-    """The backup's id."""
-    size: NotRequired[int]
-    """The length of the file or member whose time it is."""
-    left_out: NotRequired[int]
-    """How many other members make no event of their own."""
-    witnesses: NotRequired[int]
-    """How many witnesses say so."""
-    also: NotRequired[list[SourceJson]]
-    """Further witnesses who say the same, the first of them."""
-    tag: NotRequired[list[str]]
-    """Labels."""
-    contradicted_by: NotRequired[list[ClaimJson]]
-    """What other witnesses say that does not go with this."""
 
 
 # --- many accounts ----------------------------------------------------------------------------------------------------
@@ -579,3 +529,44 @@ class StatsJson(SummaryJson):
 
     catalog: str
     """The catalog's path."""
+
+
+class FindingKindJson(FindingCountJson):
+    """How often a finding is there, and what it says."""
+
+    sentence: str
+    """What it says."""
+    advice: str
+    """What to do about it."""
+
+
+class SparedJson(ObjectJson):
+    """The copies of archives that could be spared."""
+
+    copies: int
+    bytes: int
+    """How large these are."""
+
+
+class ReportSummaryJson(ObjectJson):
+    """How much there is of what."""
+
+    accounts: dict[str, int]
+    installs: int
+    gone_installs: int
+    backups: dict[str, int]
+    orphans: int
+    archives: int
+    bytes: int
+    digested: int
+    """Of how many archives a digest is known."""
+    verdicts: dict[str, int]
+    duplicates: SparedJson
+    oldest: str | None
+    """When the oldest backup was made."""
+    newest: str | None
+    """When the newest backup was made."""
+    severities: dict[str, int]
+    contradictions: dict[str, int]
+    """Findings that say that evidence contradicts itself, by severity."""
+    kinds: list[FindingKindJson]

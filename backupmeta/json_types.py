@@ -462,3 +462,53 @@ class NeedsJson(RestoreNeedsJson):
 
     room: RoomJson | None
     """Whether the folder of ``--against`` has room; null without one."""
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+class ClaimJson(SourceJson):
+    """What one witness says of one thing, and where."""
+
+    datetime: str
+    """When it happened."""
+    timestamp_desc: str
+    """What time it is."""
+
+
+class EventJson(ClaimJson):
+    """One thing that happened, as Timesketch imports it."""
+
+    message: str
+    """One sentence."""
+    timestamp: int
+    """When it happened, microseconds since 1970."""
+    event: str
+    """Its kind."""
+    account: str
+    """The home, or the folder of archives, as the server saw it."""
+    account_base64: NotRequired[str]
+    user: str
+    """The account's owner."""
+    user_base64: NotRequired[str]
+    application: NotRequired[str]
+    version: NotRequired[str]
+    """The application's."""
+    url: NotRequired[str]
+    """The site's address."""
+    install: NotRequired[str]
+    """The install's id."""
+    backup: NotRequired[str]
+    """The backup's id."""
+    size: NotRequired[int]
+    """The length of the file or member whose time it is."""
+    left_out: NotRequired[int]
+    """How many other members make no event of their own."""
+    witnesses: NotRequired[int]
+    """How many witnesses say so."""
+    also: NotRequired[list[SourceJson]]
+    """Further witnesses who say the same, the first of them."""
+    tag: NotRequired[list[str]]
+    """Labels."""
+    contradicted_by: NotRequired[list[ClaimJson]]
+    """What other witnesses say that does not go with this."""

@@ -30,7 +30,7 @@ _EXACT: Final = {"path_bytes": "path", "archive_bytes": "archive"}
 """The columns with exact bytes, and those with the text of the same paths."""
 _LISTS: Final = frozenset({"plugins", "themes"})
 _LONGEST_REMEMBERED: Final = 16_384  # characters
-_TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
+TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
 """The attributes that are times."""
 
 _COUNTED: Final = (
@@ -285,9 +285,9 @@ class Report:
         values = {member.name: getattr(self, member.name) for member in fields(self) if member.name != "summary"}
         lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
         lists["contradictions"] = self.contradictions
-        yield "summary", json_object(_counted(self.summary), _TIMES)
-        yield from json_object({key: value for key, value in values.items() if key not in lists}, _TIMES).items()
-        yield from ((key, (as_json(row, _TIMES) for row in rows)) for key, rows in lists.items())
+        yield "summary", json_object(_counted(self.summary), TIMES)
+        yield from json_object({key: value for key, value in values.items() if key not in lists}, TIMES).items()
+        yield from ((key, (as_json(row, TIMES) for row in rows)) for key, rows in lists.items())
 
     def to_json(self) -> dict[str, object]:
         """Return it for JSON."""

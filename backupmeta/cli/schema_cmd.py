@@ -2,19 +2,29 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import is_dataclass
+from functools import reduce
+from operator import or_
+from types import GenericAlias, UnionType
+from typing import Any, Final, NamedTuple, TypeAlias, cast, get_args, get_type_hints
 
 import click
-from pydantic import BaseModel, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from backupmeta import json_answers, json_types
 from backupmeta.api import models
+from backupmeta.catalog import report
 from backupmeta.cli import options, output
+from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
 from backupmeta.search import NOTHING_PROTECTED
 
 VERSION: Final = 1
 """Of all schemas: one more wherever a member goes, or means something else."""
+
+
+_Hint: TypeAlias = Any
+"""A type, or what stands for several."""
 
 
 class Printed(NamedTuple):
@@ -29,14 +39,42 @@ class Printed(NamedTuple):
     type: Any
 
 
+def _list_of(answer: object) -> object:
+    return GenericAlias(list, (answer,))
+
+
+def _object(described: type) -> type[BaseModel]:
+    """Return the type of what `backupmeta.objects.json_object` makes of a dataclass."""
+    members: dict[str, Any] = {}
+    for name, hint in get_type_hints(described).items():
+        members[name] = (_member(name, hint), ...)
+        if hint is str or (isinstance(hint, UnionType) and str in get_args(hint)):
+            members[f"{name}_base64"] = (str, Field(default_factory=str))
+    config = ConfigDict(extra="forbid", title=described.__name__)
+    return create_model(f"{described.__name__}Json", __config__=config, __doc__=_first_line(described), **members)
+
+
+def _first_line(described: type) -> str:
+    return (described.__doc__ or "").partition("\n")[0]
+
+
+def _member(name: str, hint: _Hint) -> _Hint:
+    """Return the type of what `backupmeta.objects.as_json` makes of a member of the type ``hint``."""
+    if isinstance(hint, GenericAlias):  # tuple[…, ...]
+        return _list_of(_member(name, get_args(hint)[0]))
+    if isinstance(hint, UnionType):
+        return reduce(or_, (_member(name, part) for part in get_args(hint)))
+    if hint is Source:
+        return json_types.SourceJson
+    if is_dataclass(hint):
+        return _object(cast("type", hint))
+    return str if hint is int and name in report.TIMES else hint
+
+
 def _with(answer: type[BaseModel], **members: object) -> type[BaseModel]:
     """Return the type of an ``answer`` with further ``members``."""
     types: dict[str, Any] = {name: (type_, ...) for name, type_ in members.items()}
     return create_model(answer.__name__, __base__=answer, __doc__=answer.__doc__, **types)
-
-
-def _list_of(answer: type[BaseModel]) -> object:
-    return list[answer]  # type: ignore[valid-type] # made here
 
 
 _BACKUP: Final = _with(models.Backup, provenance=json_types.ProvenanceJson)
@@ -46,6 +84,12 @@ _INSTALL_RESPONSE: Final = _with(models.Response[models.Install], provenance=jso
 _BACKUPS: Final = _with(models.ListResponse[models.Backup], data=_list_of(_BACKUP))
 _INSTALLS: Final = _with(models.ListResponse[models.Install], data=_list_of(_INSTALL))
 
+_REPORT: Final = _with(
+    _object(report.Report),
+    summary=json_answers.ReportSummaryJson,
+    contradictions=_list_of(_object(report.ReportedFinding)),
+)
+
 PRINTED: Final[Mapping[str, Printed]] = {
     "backup": Printed("a backup, as the server answers it", models.Backup),
     "install": Printed("an install, as the server answers it", models.Install),
@@ -53,9 +97,9 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "theme": Printed("a theme of an install", models.Theme),
     "response": Printed("view TARGET, a backup", models.Response[models.Backup]),
     "response-install": Printed("view TARGET, an install", models.Response[models.Install]),
-    "list": Printed("list --json", models.ListResponse[models.Backup]),
+    "list": Printed("list --json, find --json", models.ListResponse[models.Backup]),
     "installs": Printed("installs --json", models.ListResponse[models.Install]),
-    "list-line": Printed("list --jsonl, a line", _with(models.Backup, evidence=json_types.EvidenceJson)),
+    "list-line": Printed("list --jsonl, find --jsonl, a line", _with(models.Backup, evidence=json_types.EvidenceJson)),
     "installs-line": Printed("installs --jsonl, a line", _with(models.Install, evidence=json_types.EvidenceJson)),
     "response-provenance": Printed("view TARGET --provenance, a backup", _RESPONSE),
     "response-install-provenance": Printed("view TARGET --provenance, an install", _INSTALL_RESPONSE),
@@ -67,6 +111,7 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "installs-line-provenance": Printed(
         "installs --jsonl --provenance, a line", _with(_INSTALL, evidence=json_types.EvidenceJson)
     ),
+    "report": Printed("report --json", _REPORT),
     "stats": Printed("stats --json", json_answers.StatsJson),
     "explain": Printed("explain --json", list[json_types.StepJson]),
     "checks": Printed("checks --json", list[json_types.RuleJson]),
@@ -77,7 +122,7 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "diff": Printed("diff --json", json_answers.DiffJson),
     "history": Printed("history --json", json_answers.HistoryJson),
     "history-files": Printed("history --member … --json", json_answers.HistoryFilesJson),
-    "timeline": Printed("timeline --format jsonl, a line", json_answers.EventJson),
+    "timeline": Printed("timeline --format jsonl, a line", json_types.EventJson),
     "gone": Printed("installs --gone --json", list[json_answers.GoneInstallJson]),
     "gone-line": Printed("installs --gone --jsonl, a line", json_answers.GoneInstallJson),
     "find-members": Printed("find --member … --json", list[json_answers.MemberMatchJson]),

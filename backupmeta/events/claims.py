@@ -34,7 +34,7 @@ from backupmeta.search import Period
 from backupmeta.words import counted, dated
 
 if TYPE_CHECKING:
-    from backupmeta.json_answers import ClaimJson, EventJson
+    from backupmeta.json_types import ClaimJson, EventJson
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from backupmeta.catalog.scanning import scan
+from backupmeta.cli import commands
 from backupmeta.cli.schema_cmd import PRINTED
 from backupmeta.render.tallies import progress
 from backupmeta.search import Search
@@ -121,6 +122,7 @@ def test_what_is_printed_of_each_archive_is_as_its_schema_says(
         ("response-provenance", ["view", "{archive}", "--provenance"]),
         ("response-install-provenance", ["view", INSTALL, "--root", "{home}", "--provenance"]),
         ("stats", ["stats", "{catalog}", "--json"]),
+        ("report", ["report", "{catalog}", "--json"]),
         ("scan", ["scan", "{home}", "{home}/missing", "-o", "{catalog}-other", "--json"]),
     ],
 )
@@ -208,3 +210,12 @@ def test_provenance_belongs_to_what_is_asked_for_with_it(account: Account) -> No
     assert mistakes("list-line", entry) != []
     del entry["provenance"]["evidence"]["account"]
     assert mistakes("list-line-provenance", entry) == ["$.provenance.evidence: 'account' is a required property"]
+
+
+@pytest.mark.parametrize("command", [name for name in commands.COMMANDS if name not in {"schema", "export"}])
+def test_every_command_that_prints_json_has_its_schema(command: str) -> None:
+    options = {option for each in commands.command(command).params for option in each.opts}
+    printing = options & {"--json", "--jsonl"}
+    meanings = [printed.meaning for printed in PRINTED.values()]
+    known = {option for option in printing if any(f"{command} " in each and option[2:] in each for each in meanings)}
+    assert known | ({"--json"} & printing if command in {"view", "timeline"} else set()) == printing
