@@ -280,10 +280,18 @@ def export(path: str, table: str = "backups", findings: list[Finding] | None = N
     ``findings`` also where anything is left out. Raises `ValueError` where there is no such table.
     """
     view = exported(table)
-    shown = [column for column in view.columns if column.column.type is not Type.UTC]
-    cells = ", ".join(map(_cell, shown))
+    cells = ", ".join(map(_cell, _shown(view)))
     select = f"SELECT {cells} {view.rows} ORDER BY {view.order}"
-    return Export(tuple(column.column for column in shown), _rows(path, select, findings))
+    return Export(export_columns(table), _rows(path, select, findings))
+
+
+def export_columns(table: str) -> tuple[Column, ...]:
+    """Return the columns of an exported ``table``. Raises `ValueError` where there is no such table."""
+    return tuple(shown.column for shown in _shown(exported(table)))
+
+
+def _shown(view: View) -> list[Shown]:
+    return [shown for shown in view.columns if shown.column.type is not Type.UTC]
 
 
 def _cell(shown: Shown) -> str:

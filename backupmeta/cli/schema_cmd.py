@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from backupmeta import json_answers, json_types
 from backupmeta.api import models
 from backupmeta.catalog import report
+from backupmeta.catalog.queries import EXPORTED, export_columns
+from backupmeta.catalog.schema import Type
 from backupmeta.cli import options, output
 from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
@@ -71,6 +73,25 @@ def _member(name: str, hint: _Hint) -> _Hint:
     return str if hint is int and name in report.TIMES else hint
 
 
+_CELLS: Final[Mapping[Type, Any]] = {
+    Type.KEY: int,
+    Type.INTEGER: int,
+    Type.FLAG: bool,
+    Type.JSON: Any,
+    Type.SHARED: Any,
+}
+"""What cells are in JSON Lines, unless they are text."""
+
+
+def _row(table: str) -> type[BaseModel]:
+    """Return the type of a row of an exported ``table``; any cell may be null, as rows of several tables are joined."""
+    members: dict[str, Any] = {
+        column.name: (_CELLS.get(column.type, str) | None, Field(description=column.meaning))
+        for column in export_columns(table)
+    }
+    return create_model(table, __config__=ConfigDict(extra="forbid"), __doc__=EXPORTED[table].meaning, **members)
+
+
 def _with(answer: type[BaseModel], **members: object) -> type[BaseModel]:
     """Return the type of an ``answer`` with further ``members``."""
     types: dict[str, Any] = {name: (type_, ...) for name, type_ in members.items()}
@@ -112,6 +133,7 @@ PRINTED: Final[Mapping[str, Printed]] = {
         "installs --jsonl --provenance, a line", _with(_INSTALL, evidence=json_types.EvidenceJson)
     ),
     "report": Printed("report --json", _REPORT),
+    **{f"export-{table}-line": Printed(f"export --table {table} --jsonl, a line", _row(table)) for table in EXPORTED},
     "stats": Printed("stats --json", json_answers.StatsJson),
     "explain": Printed("explain --json", list[json_types.StepJson]),
     "checks": Printed("checks --json", list[json_types.RuleJson]),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from jsonschema import Draft202012Validator
 
+from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.scanning import scan
 from backupmeta.cli import commands
 from backupmeta.cli.schema_cmd import PRINTED
@@ -166,6 +167,12 @@ def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(hom
         assert mistakes("timeline", each) == []
 
 
+@pytest.mark.parametrize("table", EXPORTED)
+def test_each_exported_row_is_as_its_schema_says(table: str, catalog: Path) -> None:
+    for each in run("export", catalog, "--table", table, "--to", "jsonl").jsonl:
+        assert mistakes(f"export-{table}-line", each) == []
+
+
 def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path: Path) -> None:
     tally = scan(str(tmp_path / "catalog.sqlite"), Search([str(account.home)]))
     assert mistakes("scan-progress", progress(tally, 1.5)) == []
@@ -212,7 +219,7 @@ def test_provenance_belongs_to_what_is_asked_for_with_it(account: Account) -> No
     assert mistakes("list-line-provenance", entry) == ["$.provenance.evidence: 'account' is a required property"]
 
 
-@pytest.mark.parametrize("command", [name for name in commands.COMMANDS if name not in {"schema", "export"}])
+@pytest.mark.parametrize("command", [name for name in commands.COMMANDS if name != "schema"])
 def test_every_command_that_prints_json_has_its_schema(command: str) -> None:
     options = {option for each in commands.command(command).params for option in each.opts}
     printing = options & {"--json", "--jsonl"}
