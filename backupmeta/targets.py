@@ -39,7 +39,7 @@ from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.secrets import opened
-from backupmeta.words import few
+from backupmeta.words import counted, few
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install, Response
@@ -308,9 +308,8 @@ def _files(target: str, path: str | None, search: Search) -> Files:
     files = list(dict.fromkeys(chain.from_iterable(each.files(target) for each in answering)))
     if len(files) > 1:
         names = few([each.file for each in files], _NAMED)
-        raise UnreadableError(
-            target, f"{len(files):,} files answer to this name: {names}", "name one of them by its path"
-        )
+        several = counted(len(files), "file")
+        raise UnreadableError(target, f"{several} answer to this name: {names}", "name one of them by its path")
     if files:
         return files[0]
     if path is not None:

@@ -108,7 +108,7 @@ _PATTERNS: Final = 400
 def _pattern(text: str) -> str:
     """Return ``text`` if a name may be like it."""
     if len(os.fsencode(text)) > PATH_MAX:
-        raise ValueError(f"it is longer than any name; give at most {PATH_MAX:,} bytes")
+        raise ValueError(f"it is longer than any name; give at most {counted(PATH_MAX, 'byte')}")
     return text
 
 
