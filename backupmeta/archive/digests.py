@@ -3,7 +3,6 @@
 import hashlib
 from collections import deque
 from collections.abc import Collection, Mapping
-from functools import partial
 from threading import Event, Thread
 from time import sleep
 from typing import Final, NamedTuple
@@ -66,31 +65,35 @@ class Digests:
 
 
 class MemberDigests:
-    """The digest of each file's content in an archive, as a consumer of a walk; a hard link has its target's."""
+    """The digest of each file's content in an archive, as a consumer of a walk; a hard link has its target's.
+
+    Attributes:
+        last: the digest of the last member; None where it is no file, or its content not all there.
+    """
 
     def __init__(self, algorithm: str, names: int) -> None:
         """Count ``algorithm``, one of `ALGORITHMS`; remember those of at most so many ``names``, for hard links."""
-        self._new = partial(hashlib.new, algorithm, usedforsecurity=False)
+        self._empty = hashlib.new(algorithm, usedforsecurity=False)
+        self.last: bytes | None = None
         self._most = names
         self._kept: dict[int, bytes] = {}
-        self._last: bytes | None = None
 
     @property
-    def last(self) -> str | None:
-        """The digest of the last member, in hexadecimal; None where it is no file, or its content not all there."""
-        return None if self._last is None else self._last.hex()
+    def hexadecimal(self) -> str | None:
+        """The last digest, in hexadecimal."""
+        return None if self.last is None else self.last.hex()
 
     def wants(self, member: Member) -> "_Counting | None":
         """Return what counts the digest of ``member``, if it is a file with a content of its own."""
         key = hash(plain(member.name))
         if member.kind in WITH_CONTENT and member.source is None:
-            return _Counting(self, key, self._new())
+            return _Counting(self, key, self._empty.copy())
         self.keep(key, None if member.source is None else self._kept.get(hash(plain(member.source))))
         return None
 
     def keep(self, key: int, digest: bytes | None) -> None:
         """Remember the ``digest`` of the last member, whose name has the hash ``key``."""
-        self._last = digest
+        self.last = digest
         if digest is None:
             self._kept.pop(key, None)
         elif key in self._kept or len(self._kept) < self._most:

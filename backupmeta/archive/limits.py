@@ -25,7 +25,7 @@ AMOUNTS: Final = "1000, 64K, 10M or 2G"
 
 def bounded(number: int) -> int:
     """Return the number of 64 bits that is nearest to ``number``."""
-    return max(-GREATEST, min(number, GREATEST))
+    return number if -GREATEST <= number <= GREATEST else GREATEST if number > 0 else -GREATEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,12 +149,12 @@ class MemberCollector:
     def _take_last(self) -> None:
         if (member := self._last) is None:
             return
-        name, digest = shown(member.name), self._digests.last
+        name = shown(member.name)
         self._room -= len(name)
         if len(name) > PATH_MAX or self._room < 0:
             self.left_out += 1
             return
-        self._members[name] = _row(name, member, None if digest is None else bytes.fromhex(digest))
+        self._members[name] = _row(name, member, self._digests.last)
         if len(self._members) > _AT_HAND:
             self._spool = self._spool or TemporaryDatabase(_TABLE)
             self._put(self._spool)

@@ -171,7 +171,7 @@ def _entries(passed: Pass, digests: MemberDigests, names: MemberNames | None) ->
         if names is None or names.has(member.name):
             mtime_ns = bounded(member.mtime_ns)
             size, mode = bounded(member.size), member.mode
-            yield Entry(shown(member.name), member.kind, size, mode, mtime_ns, member.link, digests.last)
+            yield Entry(shown(member.name), member.kind, size, mode, mtime_ns, member.link, digests.hexadecimal)
 
 
 def _end(passed: Pass, dump: Dump | None) -> End:

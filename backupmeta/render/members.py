@@ -92,7 +92,7 @@ def walked(walk: Walk) -> Iterator[str]:
 
 def _numbered(walk: Walk) -> "Iterator[NumberedMemberJson]":
     for number, member in enumerate(walk.archive, 1):
-        digest = {} if walk.digests is None else {"digest": walk.digests.last}
+        digest = {} if walk.digests is None else {"digest": walk.digests.hexadecimal}
         yield cast("NumberedMemberJson", {"number": number, **member.to_json(), **digest})
 
 

@@ -322,7 +322,7 @@ def digests(opened: Opened, content: bytes) -> Mapping[bytes, str | None]:
     """Return the digests of the last member of each path, as the walk counts them."""
     counted = MemberDigests("sha256", DEFAULT_LIMITS.names)
     with opened(content) as file:
-        return {path_of(one.name): counted.last for one in Pass(file, consumers=[counted])}
+        return {path_of(one.name): counted.hexadecimal for one in Pass(file, consumers=[counted])}
 
 
 def found(opened: Opened, content: bytes, path: bytes) -> bytes | None:

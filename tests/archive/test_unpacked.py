@@ -152,7 +152,7 @@ def _read(path: Path) -> dict[bytes, tuple[Member, str | None]]:
             key = os.path.normpath(one.name).lstrip(b"/")
             found.pop(key, None)
             if one.kind in WITH_CONTENT:
-                found[key] = one, digests.last
+                found[key] = one, digests.hexadecimal
     return found
 
 
