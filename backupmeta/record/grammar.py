@@ -76,6 +76,10 @@ class Line(NamedTuple):
         return f"Line(number={self.number}, offset={self.offset}, key={key!r}, value={shown!r})"
 
 
+_LONG: Final = 65536
+"""A record of more bytes is longer than any that is known: those have 3 to 10 kB (FORMAT.md §4)."""
+
+
 class Record:
     """A parsed record. Its values are there at once; its lines, with their places, when they are asked for.
 
@@ -127,7 +131,12 @@ class Record:
 
     @cached_property
     def masked_keys(self) -> frozenset[str]:
-        """The keys in whose values, or in which themselves, something is masked that was not before."""
+        """The keys in whose values, or in which themselves, something is masked that was not before.
+
+        Of a long record they are all its keys: a copy with masks takes as much room as the record.
+        """
+        if len(self.clear) > _LONG and not self.is_masked:
+            return frozenset(self.opened)
         shown = map(self.values.get, self.opened)
         return frozenset(compress(self.opened, map(ne, self.opened.values(), shown)))
 
