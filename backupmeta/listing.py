@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account.home import Home, Pair
 from backupmeta.account.places import OpenedHome
 from backupmeta.backup.inspection import Inspection
 from backupmeta.findings import Finding
+from backupmeta.provenance import on_disk
 from backupmeta.search import Search
 from backupmeta.work.orders import Watch, Work, Workers, results
 
@@ -22,7 +23,7 @@ class Block(NamedTuple):
     """Some backups of a home.
 
     Attributes:
-        home: the number of the home, from 0.
+        home: the path of the home on this machine.
         path: its path, as the server saw it.
         first: the number of the first backup, from 0.
         stop: the number after that of the last one.
@@ -30,7 +31,7 @@ class Block(NamedTuple):
         is_read: whether their archives are read; else they are only named.
     """
 
-    home: int
+    home: str
     path: str
     first: int
     stop: int
@@ -50,8 +51,12 @@ class BackupListing(Work[Block, Part]):
         self._search = search
         self._text = text
         self._findings = list[Finding]()
+        self._unread: Iterator[OpenedHome | Home] = iter(())
+        self._read: Iterator[Home] = iter(())
+        self._path: str | None = None
+        self._home: Home | None = None
+        self._pairs = list[Pair]()
         self._noted = 0
-        self._begin()
 
     def do(self, order: Block, _watch: Watch) -> Iterator[Part]:
         """Yield the texts of a block, many at once, and then what else there is to say."""
@@ -85,30 +90,33 @@ class BackupListing(Work[Block, Part]):
         if order.stop > order.first:
             yield (library.given_up(f"{order.path}, backup {order.first + 1}"),)
 
-    def _begin(self) -> None:
-        self._number = self._asked = -1
-        self._homes = self._search.read(self._from_asked(), self._findings)
-        self._home: Home | None = None
-        self._pairs = list[Pair]()
-
-    def _from_asked(self) -> Iterator[OpenedHome | Home]:
-        """Yield the homes from the one on that is asked for."""
-        for opened in self._search.unread([]):  # who gives the orders notes what is odd about it
-            self._number += 1
-            if self._number >= self._asked:
-                yield opened
-
     def _backups(self, order: Block) -> Iterator[tuple[Home, Pair]]:
         """Yield the backups of a block, each with its open home."""
-        if order.home < self._number:
-            self._begin()
-        if order.home > self._number:
-            self._asked = order.home
-            self._home = next(self._homes, None)
-            self._pairs, self._noted = [] if self._home is None else self._home.pairs(), 0
-        if self._home is not None and order.home == self._number:
+        if order.home != self._path:
+            self._open(order)
+        if self._home is not None:
             for pair in self._pairs[order.first : None if order.has_rest else order.stop]:
                 yield self._home, pair
+
+    def _open(self, order: Block) -> None:
+        """Read the home of a block, if it is still there; it is looked for from the last one on, and then once more."""
+        self._path, self._home, self._pairs, self._noted, self._read = order.home, None, [], 0, iter(())
+        opened = self._met(order.home)
+        if opened is None:
+            self._unread = self._search.unread([])  # who gives the orders notes what is odd about it
+            opened = self._met(order.home)
+        if opened is None:
+            what = "it is not there any more"
+            self._findings.append(Finding(rules.FOLDER_UNREADABLE, order.path, what, on_disk(order.path)))
+            return
+        self._read = self._search.read([opened], self._findings)
+        self._home = next(self._read, None)
+        if self._home is not None:
+            self._pairs = self._home.pairs()
+
+    def _met(self, path: str) -> OpenedHome | Home | None:
+        """Return the next home at ``path``."""
+        return next((opened for opened in self._unread if opened.folder.path == path), None)
 
 
 def listed(
@@ -128,8 +136,8 @@ def listed(
 
 def _blocks(search: Search, findings: list[Finding]) -> Iterator[Block]:
     """Yield the blocks of each home, by how many backups it has, about; its last one has all the rest."""
-    for number, opened in enumerate(search.unread(findings)):
+    for opened in search.unread(findings):
         size = opened.size(search.limits) if isinstance(opened, OpenedHome) else 1
         for first in range(0, max(size, 1), BLOCK):
             stop = min(first + BLOCK, max(size, 1))
-            yield Block(number, opened.folder.server_path, first, stop, has_rest=stop >= size)
+            yield Block(opened.folder.path, opened.folder.server_path, first, stop, has_rest=stop >= size)

@@ -101,14 +101,15 @@ class Search:
         if (user := self.user) is None:
             yield from homes
             return
-        has_named: bool | None = None
         for home in homes:
             is_own = places.belongs(home, user)
-            if is_own is None:
-                has_named = any(name == user for name in self.names()) if has_named is None else has_named
-                is_own = not has_named
-            if is_own:
+            if is_own or (is_own is None and not self._has_named):
                 yield home
+
+    @cached_property
+    def _has_named(self) -> bool:
+        """Whether a home is called as the user."""
+        return any(name == self.user for name in self.names())
 
     def names(self) -> Iterator[str]:
         """Yield the names of all homes, whosever they are."""
