@@ -175,7 +175,7 @@ WHERE g.series = ? AND g.until IS NULL AND f.until IS NULL AND a.status <> 'vani
 """
 _BACKUPS: Final = """
 SELECT b.archive_file, b.id, b.backup_time, b.user, b.url, {} FROM all_backups b
-WHERE b.account = ? AND b.until IS NULL AND b.archive_file IS NOT NULL ORDER BY b.backup DESC
+WHERE b.account = ? AND b.until IS NULL AND b.archive_file IS NOT NULL ORDER BY b.id DESC, b.backup DESC
 """
 _UNKNOWN: Final = """
 SELECT count(*) FILTER (WHERE g.reading IS NULL), min(a.path || '/' || f.path) FILTER (WHERE g.reading IS NULL),
