@@ -209,6 +209,7 @@ WHOLE: Final = {
         "archive-foreign",
         m.beside("application_backups/photos.tar.gz", gzip.compress(header(b"photo.jpg") + m.END)),
         at="cafezw/application_backups/photos.tar.gz",
+        verdict=Verdict.NOT_JUDGED,
     ),
     "a tar beside it that nobody says to be a backup": by(
         "archive-not-judged",
@@ -703,6 +704,7 @@ UNCOVERED: Final = {
     "several-matches": "of view alone, which has to choose; verify judges all of them",
     "several-accounts": "likewise",
     "member-not-compared": "of diff alone; verify compares no two archives",
+    "file-unreadable": "of diff with a folder alone; verify reads no live site",
     "catalog-altered": "of answers from a catalog alone",
 }
 """Ids that no mutation brings about, and why."""
