@@ -1,4 +1,4 @@
-"""How much of what could go on for ever a test takes: a little each time, and more in CI."""
+"""How much of what could go on for ever a test takes: a little each time, and more where it is asked for."""
 
 import os
 from typing import Final
@@ -8,7 +8,7 @@ from _pytest.mark import ParameterSet
 from hypothesis import settings
 
 TIMES: Final = int(os.environ.get("BACKUPMETA_EXAMPLES", "1"))
-"""How many times the examples of a property test are drawn; CI draws ten times as many."""
+"""How many times the examples of a property test are drawn; CI asks for ten times of the comparisons with peers."""
 
 
 def examples(count: int) -> settings:
