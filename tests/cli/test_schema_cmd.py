@@ -1,10 +1,12 @@
 """``schema``: what commands print is what their schemas say, member for member."""
 
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -22,7 +24,13 @@ ARCHIVES: Final = sorted(
     path for path in (FIXTURES / "archives").glob("*/*") if path.is_file() and path.name != "expected.json"
 )
 ACCOUNTS: Final = sorted(path for path in (FIXTURES / "accounts").iterdir() if path.is_dir())
+RECORDS: Final = sorted(path for path in (FIXTURES / "records").glob("*/*") if path.name != "expected.json")
 LATER: Final = NAME.replace("06-13", "06-14")
+AJV: Final = os.environ.get("BACKUPMETA_AJV", "")
+NEEDS_AJV: Final = "needs BACKUPMETA_AJV=FOLDER, made by 'npm install --prefix FOLDER ajv@8 ajv-formats@3'"
+
+Validate: TypeAlias = Callable[..., list[str]]
+"""Takes the name of a schema, then what should be valid by it; returns what is wrong."""
 
 
 @cache
@@ -32,8 +40,43 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(described)
 
 
-def mistakes(name: str, printed: Any) -> list[str]:
+def by_jsonschema(name: str, printed: Any) -> list[str]:
     return [f"{error.json_path}: {error.message[:200]}" for error in validator(name).iter_errors(printed)]
+
+
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("all") / "schemas"
+    assert run("schema", "--all", "-o", folder) == (0, b"", "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def by_ajv(schemas: Path) -> Iterator[Validate]:
+    """Give a function that asks ajv: one process answers all that this module's tests ask."""
+    if not AJV:
+        pytest.skip(NEEDS_AJV)
+    command = ["node", str(FIXTURES.parent / "scripts/ajv.mjs"), AJV, str(schemas)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="ascii") as node:
+        questions, answers = node.stdin, node.stdout
+        assert questions is not None
+        assert answers is not None
+
+        def validate(*question: object) -> list[str]:
+            print(json.dumps(question), file=questions, flush=True)
+            answer: list[str] = json.loads(answers.readline())
+            return answer
+
+        yield validate
+
+
+@pytest.fixture(scope="module")
+def mistakes(request: pytest.FixtureRequest) -> Validate:
+    """Give a function that asks jsonschema, and ajv where it is installed."""
+    validators: list[Validate] = [by_jsonschema]
+    if AJV:
+        validators.append(request.getfixturevalue("by_ajv"))
+    return lambda name, printed: [mistake for validate in validators for mistake in validate(name, printed)]
 
 
 def objects(described: Any) -> Iterator[dict[str, Any]]:
@@ -92,7 +135,7 @@ def test_a_schema_has_an_id_a_version_and_allows_no_other_members(name: str) -> 
     ],
 )
 def test_what_is_printed_of_each_archive_is_as_its_schema_says(
-    name: str, arguments: list[str], path: Path, tmp_path: Path
+    name: str, arguments: list[str], path: Path, tmp_path: Path, mistakes: Validate
 ) -> None:
     ran = run(*(argument.format(folder=tmp_path) for argument in arguments), path)
     assert ran.out or ran.code == 2
@@ -128,7 +171,7 @@ def test_what_is_printed_of_each_archive_is_as_its_schema_says(
     ],
 )
 def test_what_is_printed_of_an_account_is_as_its_schema_says(
-    name: str, arguments: list[str], account: Account, catalog: Path
+    name: str, arguments: list[str], account: Account, catalog: Path, mistakes: Validate
 ) -> None:
     places = {"archive": account.archives / NAME, "later": account.archives / LATER, "home": account.home}
     places["catalog"] = catalog
@@ -146,7 +189,7 @@ def test_what_is_printed_of_an_account_is_as_its_schema_says(
     ],
 )
 def test_each_line_that_is_printed_is_as_its_schema_says(
-    name: str, arguments: list[str], account: Account, catalog: Path
+    name: str, arguments: list[str], account: Account, catalog: Path, mistakes: Validate
 ) -> None:
     lines = run(*(argument.format(home=account.home, catalog=catalog) for argument in arguments)).jsonl
     assert lines
@@ -154,7 +197,7 @@ def test_each_line_that_is_printed_is_as_its_schema_says(
 
 
 @pytest.mark.parametrize("home", ACCOUNTS, ids=lambda home: home.name)
-def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(home: Path) -> None:
+def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(home: Path, mistakes: Validate) -> None:
     for command in ("list", "installs", "verify"):
         assert mistakes(command, run(command, home, "--json").json) == []
     for command in ("list", "installs"):
@@ -167,13 +210,32 @@ def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(hom
         assert mistakes("timeline", each) == []
 
 
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parent.name)
+def test_what_is_printed_of_each_record_is_as_its_schema_says(path: Path, mistakes: Validate) -> None:
+    for name, *arguments in (
+        ("response", "view"),
+        ("response-provenance", "view", "--provenance"),
+        ("explain", "explain", "--json"),
+    ):
+        ran = run(*arguments, path)
+        assert ran.out or ran.code == 2
+        assert mistakes(name, ran.json) == [] if ran.out else ran.err
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_what_is_printed_of_applications_is_as_its_schema_says(command: str, mistakes: Validate) -> None:
+    ran = run(command, FIXTURES / "applications", "--json")
+    assert mistakes(command, ran.json) == []
+    assert ran.text.count(".tar.gz") >= len(list((FIXTURES / "applications").iterdir()))
+
+
 @pytest.mark.parametrize("table", EXPORTED)
-def test_each_exported_row_is_as_its_schema_says(table: str, catalog: Path) -> None:
+def test_each_exported_row_is_as_its_schema_says(table: str, catalog: Path, mistakes: Validate) -> None:
     for each in run("export", catalog, "--table", table, "--to", "jsonl").jsonl:
         assert mistakes(f"export-{table}-line", each) == []
 
 
-def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path: Path) -> None:
+def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path: Path, mistakes: Validate) -> None:
     tally = scan(str(tmp_path / "catalog.sqlite"), Search([str(account.home)]))
     assert mistakes("scan-progress", progress(tally, 1.5)) == []
 
@@ -181,18 +243,25 @@ def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path
 def test_a_member_without_a_schema_is_noticed(account: Account) -> None:
     printed = run("verify", account.home, "--json").json
     printed["targets"][0]["colour"] = "red"
-    assert mistakes("verify", printed) == [
+    assert by_jsonschema("verify", printed) == [
         "$.targets[0]: Additional properties are not allowed ('colour' was unexpected)"
     ]
 
 
-def test_all_schemas_are_written_to_a_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "schemas"
-    for _ in range(2):
-        ran = run("schema", "--all", "-o", folder)
-        assert (ran.code, ran.out, ran.err) == (0, b"", "")
-    assert {path.name for path in folder.iterdir()} == {f"{name}.schema.json" for name in PRINTED}
-    assert json.loads((folder / "verify.schema.json").read_text()) == run("schema", "verify").json
+def test_all_schemas_are_written_to_a_folder(schemas: Path) -> None:
+    assert run("schema", "--all", "-o", schemas) == (0, b"", "")  # once more
+    assert {path.name for path in schemas.iterdir()} == {f"{name}.schema.json" for name in PRINTED}
+    assert json.loads((schemas / "verify.schema.json").read_text()) == run("schema", "verify").json
+
+
+def test_each_schema_compiles_in_the_strict_mode_of_ajv(by_ajv: Validate) -> None:
+    assert {name: wrong for name in PRINTED if (wrong := by_ajv(name))} == {}
+
+
+def test_a_member_without_a_schema_is_noticed_by_ajv(by_ajv: Validate) -> None:
+    [check, *_] = run("checks", "table-missing", "--json").json
+    assert by_ajv("checks", [check]) == []
+    assert by_ajv("checks", [{**check, "colour": "red"}]) == ["/0: must NOT have additional properties"]
 
 
 @pytest.mark.parametrize(
@@ -213,10 +282,10 @@ def test_mistakes_are_told(arguments: list[str], hint: str) -> None:
 
 def test_provenance_belongs_to_what_is_asked_for_with_it(account: Account) -> None:
     [entry] = run("list", account.archives / NAME, "--jsonl", "--provenance").jsonl
-    assert mistakes("list-line-provenance", entry) == []
-    assert mistakes("list-line", entry) != []
+    assert by_jsonschema("list-line-provenance", entry) == []
+    assert by_jsonschema("list-line", entry) != []
     del entry["provenance"]["evidence"]["account"]
-    assert mistakes("list-line-provenance", entry) == ["$.provenance.evidence: 'account' is a required property"]
+    assert by_jsonschema("list-line-provenance", entry) == ["$.provenance.evidence: 'account' is a required property"]
 
 
 @pytest.mark.parametrize("command", [name for name in commands.COMMANDS if name != "schema"])

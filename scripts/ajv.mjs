@@ -1,0 +1,41 @@
+// Validate JSON by ajv in its strict mode: node scripts/ajv.mjs PACKAGES SCHEMAS
+//
+// PACKAGES is where `npm install --prefix PACKAGES ajv@8 ajv-formats@3` has put ajv, SCHEMAS what `backupmeta schema
+// --all -o SCHEMAS` has written. Each line of standard input is an array: a schema's name, then what should be valid
+// by it (nothing, to only compile it). Each is answered by a line: an array of what is wrong, as sentences.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+const [packages, schemas] = process.argv.slice(2);
+const required = createRequire(resolve(packages, "package.json"));
+const { default: Ajv2020 } = required("ajv/dist/2020");
+const { default: addFormats } = required("ajv-formats");
+
+const ajv = new Ajv2020({ strict: true, allErrors: true });
+addFormats(ajv);
+const validators = new Map();
+
+function validator(name) {
+    if (!validators.has(name)) {
+        validators.set(name, ajv.compile(JSON.parse(readFileSync(resolve(schemas, `${name}.schema.json`), "utf8"))));
+    }
+    return validators.get(name);
+}
+
+function mistakes(line) {
+    try {
+        const [name, ...answers] = JSON.parse(line);
+        const validate = validator(name);
+        return answers.flatMap((answer) =>
+            validate(answer) ? [] : validate.errors.map((error) => `${error.instancePath}: ${error.message}`),
+        );
+    } catch (error) {
+        return [String(error)];
+    }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+    console.log(JSON.stringify(mistakes(line)));
+}
