@@ -36,8 +36,9 @@ with backupmeta.open_archive("app_example-com_Blog_2024-06-13_20-55-21.tar.gz") 
 
 `Search` says where to look for backups, and each function that looks takes it. Results have `to_json()`, which gives
 what the commands print (`backupmeta schema` has the JSON Schemas). Secrets are masked in texts and in JSON. A function
-whose name is that of a command does what that command does: `backupmeta COMMAND --help`. All errors are
-`BackupMetaError`s. Names that are not on this page, in the README or in another page of the manual are private.
+whose name is that of a command does what that command does: `backupmeta COMMAND --help`. What
+goes wrong with evidence, catalogs or outputs is a `BackupMetaError`; a wrong argument is a `TypeError` or a
+`ValueError`. Names that are not on this page, in the README or in another page of the manual are private.
 """
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -76,7 +77,7 @@ def _entry(name: str) -> str:
     """Return what the page has of a public name."""
     public = getattr(backupmeta, name)
     lines = _of_class(public) if isinstance(public, type) else _of_function(public, name)
-    return "\n".join((f"### {name}\n", *lines, ""))
+    return "\n".join((f"### {name}\n", *lines)).rstrip("\n") + "\n"
 
 
 def _of_function(function: Callable[..., object], name: str) -> Iterator[str]:
@@ -144,6 +145,8 @@ class _Definition:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
                 name, kind, default = statement.target.id, self.text(statement.annotation), self.text(statement.value)
                 if not name.startswith("_") and "init=False" not in default and not kind.startswith("ClassVar"):
+                    default = re.sub(r"\w+\(default=([^,()]+).*\)", r"\1", default)
+                    default = re.sub(r"\w+\(default_factory=(\w+).*\)", r"\1()", default)
                     yield f"{name}: {kind} = {default}" if default else f"{name}: {kind}"
 
 
