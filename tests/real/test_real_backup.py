@@ -350,9 +350,9 @@ def test_what_is_extracted_is_what_gnu_tar_unpacks(real: Real, tmp_path: Path) -
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     assert run("extract", real.archive, "--to", ours, "--no-fsync").returncode == 0
     theirs.mkdir()
-    options = ("--no-same-permissions", "--no-same-owner", "--exclude=APP-META.INI", "--exclude=APP-DATA.SQL")
-    command = ["tar", "--extract", "--gzip", f"--file={real.archive}", "--directory", theirs, *options]
-    subprocess.run(command, check=True, umask=0o022)
+    command = ["tar", "--extract", "--gzip", f"--file={real.archive}", f"--directory={theirs}"]
+    options = ["--no-same-permissions", "--no-same-owner", "--exclude=APP-META.INI", "--exclude=APP-DATA.SQL"]
+    subprocess.run([*command, *options], check=True, umask=0o022)
     extracted = entries(ours)
     assert len(extracted) == real.truth["member_count"] - 2
     assert extracted == entries(theirs)
