@@ -7,6 +7,7 @@
     scripts/bench.py walk --archive app_….tar.gz # a full pass over this one, 50,000 small files, one of 2 GB
     scripts/bench.py verify --archive app_….tar.gz # every check on this one, and on 50 copies of it
     scripts/bench.py diff --archive app_….tar.gz # comparing this one with a changed copy; an install's history
+    scripts/bench.py extract --archive app_….tar.gz # unpacking this one, in memory
     scripts/bench.py scan                        # 1,000 accounts with 20 backups each; takes some minutes
     scripts/bench.py all                         # all of these
 
@@ -38,6 +39,7 @@ from typing import Final, NamedTuple
 from benchmarks import doubling, fleets, members, page, scan_cost, versions
 from benchmarks.contest import Contest, Process, Result, Task, executable, measure
 from benchmarks.diff import diff_contests
+from benchmarks.extract import MEMORY, extract_contests
 from benchmarks.scan import scan_contests
 from benchmarks.verify import verify_contests
 from benchmarks.walks import walk_contests
@@ -145,10 +147,14 @@ def require_all(run: Process, sign: bytes) -> None:
 
 
 class Event(NamedTuple):
-    """Contests that are measured together; short ones take more turns, so that what else runs here hits both sides."""
+    """Contests that are measured together; short ones take more turns, so that what else runs here hits both sides.
+
+    Their files are made in ``place``, without one where temporary files are.
+    """
 
     prepare: Callable[[Path, Path | None], list[Contest]]
     turns: int
+    place: Path | None = None
 
 
 EVENTS: Final = {
@@ -157,6 +163,7 @@ EVENTS: Final = {
     "walk": Event(walk_contests, turns=1),
     "verify": Event(verify_contests, turns=1),
     "diff": Event(diff_contests, turns=1),
+    "extract": Event(extract_contests, turns=3, place=MEMORY),
     "scan": Event(scan_contests, turns=1),
 }
 MEASUREMENTS: Final = {"doubling": doubling.main, "cost": scan_cost.main, "members": members.main, "page": page.main}
@@ -204,8 +211,9 @@ def processor() -> str:
 
 def outcome(what: str, archive: Path | None, runs: int) -> list[Result]:
     """Return what was measured, in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        return measure(EVENTS[what].prepare(Path(folder), archive), runs * EVENTS[what].turns)
+    event = EVENTS[what]
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=event.place) as folder:
+        return measure(event.prepare(Path(folder), archive), runs * event.turns)
 
 
 def enough_runs(text: str) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import rules, verification
@@ -291,21 +290,24 @@ class _FileContent:
     def __init__(self, unpacking: Unpacking, member: Member) -> None:
         self._unpacking = unpacking
         self._member = member
+        self._file: NewFile | None = None
+        self._is_begun = False
 
-    @cached_property
-    def _file(self) -> NewFile | None:
-        """The file, which is begun when its content comes; None where there is none."""
-        if self._unpacking.is_replaced(self._member):
-            return None
-        try:
-            return self._unpacking.open(self._member)
-        except RefusedError as error:
-            self._unpacking.record(self._member, Fate.REFUSED, str(error))
-        return None
+    def _begun(self) -> NewFile | None:
+        """Return the file, which is begun when its content comes; None where there is none."""
+        if self._is_begun:
+            return self._file
+        self._is_begun = True
+        if not self._unpacking.is_replaced(self._member):
+            try:
+                self._file = self._unpacking.open(self._member)
+            except RefusedError as error:
+                self._unpacking.record(self._member, Fate.REFUSED, str(error))
+        return self._file
 
     def take(self, piece: bytes) -> None:
         """Write the next bytes."""
-        if (file := self._file) is None:
+        if (file := self._begun()) is None:
             return
         if not self._member.is_sparse:
             file.write(piece)
@@ -320,7 +322,7 @@ class _FileContent:
     def close(self, missing: int) -> None:
         """Finish the file, or drop what is there of it where that was not asked for."""
         unpacking, member = self._unpacking, self._member
-        if (file := self._file) is None:
+        if (file := self._begun()) is None:
             return
         with unpacking.writing(member, missing):
             if missing and not unpacking.order.keeps_partial:

@@ -24,6 +24,10 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, er
 """What ends the extraction, as all that follows would fail likewise."""
 
 
+_CLOSED: Final = -1
+"""The descriptor of a file that is closed, which every call refuses."""
+
+
 class RefusedError(Exception):
     """A member that can't be made; its argument is the reason, a phrase."""
 
@@ -42,6 +46,22 @@ class Attributes(NamedTuple):
     owner: tuple[int, int] | None = None
 
 
+class _Making(NamedTuple):
+    """Tells what the system refuses in a block; made once, as each member has several."""
+
+    path: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, OSError | ValueError):
+            return
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise unwritable(self.path, error, _ADVICE) from error
+        raise RefusedError(reason(error)) from error
+
+
 class Tree:
     """An open folder, and what is made in it.
 
@@ -52,6 +72,8 @@ class Tree:
         is_new: whether nothing but this tree fills it: else files take the place of others one by one.
         is_synced: whether all of it is on the disk at the end.
         begun: the files that are not finished.
+        making: a block in it raises `RefusedError` where the system refuses one member, `OutputError` where it would
+            refuse all.
     """
 
     def __init__(self, path: str, root: Folder, *, is_new: bool, is_synced: bool) -> None:
@@ -60,6 +82,7 @@ class Tree:
         self.is_new = is_new
         self.begun: set[NewFile] = set()
         self.is_synced = is_synced
+        self.making = _Making(path)
         self._root = root
         self._parent: tuple[bytes, Folder] = (b"", root)
         self._made = set[bytes]()
@@ -72,19 +95,9 @@ class Tree:
             file.drop()
         self._leave()
 
-    @contextmanager
-    def making(self) -> Iterator[None]:
-        """Raise `RefusedError` where the system refuses one member, `OutputError` where it would refuse all."""
-        try:
-            yield
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise unwritable(self.path, error, _ADVICE) from error
-            raise RefusedError(reason(error)) from error
-
     def file(self, path: bytes) -> "NewFile":
         """Begin a file, which takes the place of what lies there. Raises `RefusedError`, `OutputError`."""
-        with self.making():
+        with self.making:
             parent, name = self.parent_of(path)
             if not self.is_new:
                 _check_is_file(parent, name)
@@ -97,7 +110,7 @@ class Tree:
 
     def folder(self, path: bytes) -> bool:
         """Make a folder, unless it is there; return whether this tree made it. Raises as `file`."""
-        with self.making():
+        with self.making:
             parent, name = self.parent_of(path)
             if self.is_new and not stat.S_ISDIR(_mode(parent, name)):
                 parent.remove(name)
@@ -108,7 +121,7 @@ class Tree:
         """Make ``path`` another name of the file ``target`` of this tree; return whether it is. Raises as `file`."""
         folder, _, name = target.rpartition(b"/")
         with (
-            self.making(),
+            self.making,
             suppress(FileNotFoundError, NotADirectoryError),
             self._opened(folder, lambda within, below, _: Folder(below, within=within)) as held,
         ):
@@ -121,7 +134,7 @@ class Tree:
 
     def symlink(self, target: bytes, path: bytes, attributes: Attributes) -> None:
         """Make a symbolic link; in a new tree it takes the place of an earlier member. Raises as `file`."""
-        with self.making():
+        with self.making:
             parent, name = self.parent_of(path)
             if self.is_new:
                 _clear(parent, name)
@@ -134,7 +147,7 @@ class Tree:
 
     def finish_folder(self, path: bytes, attributes: Attributes) -> None:
         """Give a folder what it has beside its members. Raises as `file`."""
-        with self.making():
+        with self.making:
             parent, name = self.parent_of(path)
             with Folder(name, within=parent) as folder:
                 _give(folder.handle, attributes)
@@ -184,40 +197,52 @@ class NewFile:
         self._tree = tree
         self._path = path
         self._name = name
-        self._file = os.fdopen(parent.open(name, NEW_FILE), "wb")
+        self._descriptor = parent.open(name, NEW_FILE)
+        self._has_hole = False
         tree.begun.add(self)
 
     def write(self, piece: bytes) -> None:
-        """Write the next bytes. Raises `OutputError`."""
-        with writing_to(self._tree.path, _ADVICE):
-            self._file.write(piece)
+        """Write the next bytes, at once: a piece is a small file, or large. Raises `OutputError`."""
+        try:
+            while piece:
+                piece = piece[os.write(self._descriptor, piece) :]
+        except OSError as error:
+            raise unwritable(self._tree.path, error, _ADVICE) from error
 
     def skip(self, length: int) -> None:
         """Leave a hole of ``length`` bytes. Raises `OutputError`."""
         with writing_to(self._tree.path, _ADVICE):
-            self._file.seek(length, os.SEEK_CUR)
+            os.lseek(self._descriptor, length, os.SEEK_CUR)
+        self._has_hole = True
 
     def finish(self, attributes: Attributes) -> None:
         """Give it what it has beside its content, and its name. Raises `OutputError`, `RefusedError`."""
-        with writing_to(self._tree.path, _ADVICE):
-            self._file.truncate()  # there may be a hole at its end
-            _give(self._file.fileno(), attributes)
+        try:
+            if self._has_hole:  # it may be the file's end
+                os.ftruncate(self._descriptor, os.lseek(self._descriptor, 0, os.SEEK_CUR))
+            _give(self._descriptor, attributes)
             if self._tree.is_synced:
-                os.fsync(self._file.fileno())
-            self._file.close()
-        with self._tree.making():
-            parent, name = self._tree.parent_of(self._path)
-            if name != self._name:
+                os.fsync(self._descriptor)
+            self._close()
+        except OSError as error:
+            raise unwritable(self._tree.path, error, _ADVICE) from error
+        if not self._tree.is_new:
+            with self._tree.making:
+                parent, name = self._tree.parent_of(self._path)
                 parent.rename(self._name, name)
         self._tree.begun.discard(self)
 
     def drop(self) -> None:
         """Remove it."""
         with suppress(OSError):
-            self._file.close()
+            self._close()
         self._tree.begun.discard(self)
-        with self._tree.making():
+        with self._tree.making:
             self._tree.parent_of(self._path)[0].remove(self._name)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, _CLOSED  # the number may be another file's soon
+        os.close(descriptor)
 
 
 def _give(handle: int | str, attributes: Attributes) -> None:

@@ -17,15 +17,20 @@ class Task(NamedTuple):
     """Something whose time is taken; ``repeat`` times at once where it is short, after reading the file ``warm``.
 
     A system may have dropped a file from memory that was last read a minute ago; whoever is first would pay for it.
+    What fills a folder finds ``emptied`` as it was before the first run.
     """
 
     words: str
     run: Callable[[], object]
     repeat: int = 1
     warm: Path | None = None
+    emptied: Path | None = None
 
     def seconds(self) -> float:
         """Return the time that it takes now."""
+        if self.emptied is not None:
+            shutil.rmtree(self.emptied)
+            self.emptied.mkdir()
         if self.warm is not None:
             with self.warm.open("rb", buffering=0) as file:
                 while file.read(_WARM_BYTES):

@@ -331,6 +331,31 @@ def test_cat_gives_what_gnu_tar_unpacks(real: Real, unpacked: Path) -> None:
         assert (done.code, done.out == found[name].read_bytes(), name) == (0, True, name)
 
 
+def entries(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Return mode, time in seconds and content of all that lies below a folder, by path; of a link its target alone."""
+    found = dict[str, tuple[int, int, bytes]]()
+    for path in folder.rglob("*"):
+        status, name = path.lstat(), path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = (status.st_mode, 0, os.fsencode(path.readlink()))
+        else:
+            content = b"" if path.is_dir() else path.read_bytes()
+            found[name] = (status.st_mode, status.st_mtime_ns // 10**9, content)
+    return found
+
+
+def test_what_is_extracted_is_what_gnu_tar_unpacks(real: Real, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    assert run("extract", real.archive, "--to", ours, "--no-fsync").returncode == 0
+    theirs.mkdir()
+    command = ["tar", "--extract", "--gzip", f"--file={real.archive}", f"--directory={theirs}"]
+    options = ["--no-same-permissions", "--no-same-owner", "--exclude=APP-META.INI", "--exclude=APP-DATA.SQL"]
+    subprocess.run([*command, *options], check=True, umask=0o022)
+    extracted = entries(ours)
+    assert len(extracted) == real.truth["member_count"] - 2
+    assert extracted == entries(theirs)
+
+
 @pytest.mark.parametrize("name", CONTENT_OF_SITE)
 def test_cat_gives_a_files_exact_bytes(real: Real, name: str) -> None:
     with tarfile.open(real.archive) as reference:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import bench
 import pytest
 from benchmarks import fleets, versions
+from benchmarks.contest import Task
 from benchmarks.floor import Floor
 from benchmarks.versions import Comparison, Spent
 
@@ -30,6 +31,15 @@ def test_the_floor_of_a_scan_inserts_the_rows_that_the_scan_inserts(tmp_path: Pa
     Floor(fleet, example, made)()
     assert rows(made) == rows(example)
     assert len(rows(made)["all_backups"]) == 6
+
+
+def test_what_fills_a_folder_finds_it_empty_in_each_turn(tmp_path: Path) -> None:
+    filled = tmp_path / "filled"
+    filled.mkdir()
+    task = Task("fill", (filled / "new").mkdir, emptied=filled)  # fails where it is there
+    for _ in range(2):
+        task.seconds()
+    assert [path.name for path in filled.iterdir()] == ["new"]
 
 
 @needs_git
