@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Witness(StrEnum):
-    """Who says so, in the order of precedence for a backup (README, "Who is believed")."""
+    """Who says so, in the order of precedence for a backup (`backupmeta help view`, "Who is believed")."""
 
     BACKUP_RECORD = "backup record"
     EMBEDDED_RECORD = "embedded record"

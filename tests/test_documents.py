@@ -32,7 +32,7 @@ def test_folders_of_tests_are_those_of_the_package_and_those_that_are_explained(
 
 
 def test_paths_are_looked_for() -> None:
-    assert {"scripts/test", "scripts/run", "fixtures/FORMAT.md"} <= named("README.md")
+    assert {"scripts/test", "scripts/run", "fixtures/FORMAT.md"} <= {path for page in PAGES for path in named(page)}
 
 
 def test_tests_that_the_promises_name_are_there() -> None:

@@ -3,8 +3,9 @@
 Records of many backups have the same keys: the program of a set of keys is compiled once, and then run over the values
 of each backup. What keys can't decide (values that differ, a custom schedule, a path) are its open steps.
 
-Precedence (README, "Who is believed"): the records in the order in which they are given, then, for a field that
-describes the live install, the install record; then the file name, the file system or the documented default.
+Precedence (`backupmeta help view`, "Who is believed"): the records in the order in which they are given, then, for a
+field that describes the live install, the install record; then the file name, the file system or the documented
+default.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -31,7 +31,7 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=options.complete_target)
 @options.looking("--root", in_catalog=True)
-@click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see the README).")
+@click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see 'backupmeta help verify').")
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
 @click.option(

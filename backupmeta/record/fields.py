@@ -22,7 +22,7 @@ from backupmeta.words import cut, recorded_dated
 
 
 class Scope(Enum):
-    """What a field describes, and so which records may speak for it (README, "Who is believed")."""
+    """What a field describes, and so which records may speak for it (`backupmeta help view`, "Who is believed")."""
 
     BACKUP = "the backup itself"
     SNAPSHOT = "the install at the time of the backup"

@@ -88,7 +88,7 @@ class Record:
         is_masked: whether its secrets are gone: it was masked before.
         is_tidy: whether nothing is odd about its text: there is no BOM, no CR and no NUL in it, and each line has a
             key of its own, a plain one.
-        opened: the value that counts for each key, in clear: its last line's (README, "Decisions").
+        opened: the value that counts for each key, in clear: its last line's (`backupmeta help view`, "Decisions").
     """
 
     def __init__(self, content: bytes, opened: dict[str, bytes] | None = None, *, is_masked: bool = False) -> None:

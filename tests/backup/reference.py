@@ -1,4 +1,4 @@
-"""A plain resolver, written from FORMAT.md §4 and §8 and README, "Who is believed". It uses nothing of the package.
+"""A plain resolver, written from FORMAT.md §4 and §8 and the manual, "Who is believed". It uses nothing of the package.
 
 It is slow and short, and knows no more than what those pages say: what a record is, who is believed, what a field's
 default is. Plugins, themes, paths and times of archives' names are not its business.

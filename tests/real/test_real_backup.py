@@ -464,8 +464,8 @@ def shared_folder() -> Iterator[Path]:
 
 def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")  # mariadbd's place
-    readme = (PROJECT / "README.md").read_text("utf-8")
-    [script] = [one for one in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "mariadb" in one]
+    page = (PROJECT / "backupmeta/manual/restore.md").read_text("utf-8")
+    [script] = [one for one in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "mariadb" in one]
     (tmp_path / "restore.sh").write_text(script)
     with shared_folder() as folder, mariadb.running(folder / "server") as server:
         server.rows("CREATE DATABASE restored CHARACTER SET utf8mb4")
