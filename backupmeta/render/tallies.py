@@ -1,6 +1,6 @@
 """What a scan did, how old a catalog is, and what is in it, counted: for people, and as objects for programs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta.catalog.database import Age, Scan, ScanResult
@@ -18,13 +18,15 @@ from backupmeta.catalog.summary import (
 )
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, pretty, table
-from backupmeta.words import ago, amounts, are, clock, counted, few, line, minute, place, size
+from backupmeta.words import ago, amounts, are, clock, counted, counts_of, few, line, minute, place, size
 
 if TYPE_CHECKING:
     from backupmeta.json_answers import ProgressJson, ScanJson, StatsJson
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
-_CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
+CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
+"""What a scan tells of files, installs and backups; an account may have vanished, too."""
+
 _SCAN_COLUMNS: Final = ("scan", "began (UTC)", "ended (UTC)", "roots")
 _MOST_ROOTS: Final = 3
 _UNKNOWN: Final = "?"
@@ -71,7 +73,17 @@ def _accounts(tally: ScanResult) -> str:
 
 
 def _changes(tally: ScanResult, kind: str) -> dict[str, int]:
-    return {change: tally.changes[kind, change] for change in _CHANGES if tally.changes[kind, change]}
+    return {change: tally.changes[kind, change] for change in CHANGES if tally.changes[kind, change]}
+
+
+def change_line(tally: ScanResult, words: Collection[str]) -> str:
+    """Return how much of what is there of which ``words``: ``vanished: 1 file, 1 backup``; empty where nothing is."""
+    phrases = []
+    for change in filter(words.__contains__, CHANGES):
+        counts = {word.removesuffix("s"): tally.changes[kind, change] for kind, word in _KINDS.items()}
+        if of_change := counts_of({"account": tally.vanished if change == "vanished" else 0, **counts}):
+            phrases.append(f"{change}: {of_change}")
+    return "; ".join(phrases)
 
 
 def scan_json(scanned: Scanned) -> Iterator[str]:
