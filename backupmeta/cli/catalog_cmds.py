@@ -19,7 +19,8 @@ from backupmeta.account import places
 from backupmeta.account.roots import apart
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.database import ScanResult, accounts, roots
+from backupmeta.catalog.database import accounts, roots
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.queries import export as exporting
 from backupmeta.catalog.queries import exported
 from backupmeta.catalog.report import Asked

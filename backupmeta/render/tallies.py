@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from backupmeta.catalog.database import Age, Scan, ScanResult
+from backupmeta.catalog.database import Age, Scan
+from backupmeta.catalog.progress import KINDS, ScanResult
 from backupmeta.catalog.summary import (
     AMOUNTS,
     KEYS,
@@ -23,8 +24,6 @@ from backupmeta.words import ago, amounts, are, clock, counted, few, line, minut
 if TYPE_CHECKING:
     from backupmeta.json_answers import ProgressJson, ScanJson, StatsJson
 
-_KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
-_CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
 _SCAN_COLUMNS: Final = ("scan", "began (UTC)", "ended (UTC)", "roots")
 _MOST_ROOTS: Final = 3
 _UNKNOWN: Final = "?"
@@ -54,8 +53,8 @@ def scan_text(scanned: Scanned) -> Iterator[str]:
     """Yield a few lines for people."""
     tally = scanned.tally
     yield line(_accounts(tally))
-    for kind, word in _KINDS.items():
-        if changes := amounts(_changes(tally, kind)):
+    for kind, word in KINDS.items():
+        if changes := amounts(tally.changes_of(kind)):
             yield line(f"{word}: {changes}")
     if tally.walked:
         yield line(f"verified: {counted(tally.walked, 'archive')}")
@@ -70,10 +69,6 @@ def _accounts(tally: ScanResult) -> str:
     return f"{counted(tally.accounts, 'account')}{among}{f'; {archives}' if tally.archives else ''}"
 
 
-def _changes(tally: ScanResult, kind: str) -> dict[str, int]:
-    return {change: tally.changes[kind, change] for change in _CHANGES if tally.changes[kind, change]}
-
-
 def scan_json(scanned: Scanned) -> Iterator[str]:
     """Yield the same as JSON; sizes in bytes."""
     tally = scanned.tally
@@ -81,15 +76,7 @@ def scan_json(scanned: Scanned) -> Iterator[str]:
         "catalog": display(scanned.catalog),
         "is_whole": scanned.is_whole and not tally.unread,
         "seconds": round(scanned.seconds, 3),
-        "accounts": tally.accounts,
-        "unchanged": tally.unchanged,
-        "unreadable": tally.unreadable,
-        "vanished": tally.vanished,
-        "archives_read": tally.archives,
-        "archives_verified": tally.walked,
-        "bytes": tally.bytes,
-        "changes": {word: _changes(tally, kind) for kind, word in _KINDS.items()},
-        "unread": {display(root): reason for root, reason in tally.unread.items()},
+        **tally.to_json(),
     }
     yield pretty(described)
 
