@@ -19,7 +19,8 @@ from backupmeta.account import places
 from backupmeta.account.roots import apart
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.database import ScanResult, accounts, roots
+from backupmeta.catalog.database import accounts, roots
+from backupmeta.catalog.progress import CHANGES, ScanResult
 from backupmeta.catalog.queries import export as exporting
 from backupmeta.catalog.queries import exported
 from backupmeta.catalog.report import Asked
@@ -35,7 +36,7 @@ from backupmeta.provenance import display
 from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
-from backupmeta.render.tallies import CHANGES, SCANS, STATS, Contents, Scanned, change_line
+from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned, change_line
 from backupmeta.search import Protected, Search
 from backupmeta.work.orders import Workers
 
