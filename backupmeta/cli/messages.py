@@ -19,7 +19,7 @@ from backupmeta.work.orders import Watch, Workers, unwatched
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-    from backupmeta.catalog.database import ScanResult
+    from backupmeta.catalog.progress import ScanResult
     from backupmeta.catalog.scanning import Tell
 
 Arguments = ParamSpec("Arguments")

@@ -29,7 +29,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Comparing": ("diff", "Difference", "history", "History"),
     "What happened when": ("timeline", "Event", "Period"),
-    "Catalogs": ("scan", "find", "Query", "stats", "Summary", "export", "Export", "report", "Report"),
+    "Catalogs": ("scan", "ScanResult", "find", "Query", "stats", "Summary", "export", "Export", "report", "Report"),
     "Errors": ("BackupMetaError", "AnswerError", "EvidenceError", "CatalogError", "OutputError"),
 }
 """Each public name in its place on the page."""
