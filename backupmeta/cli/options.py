@@ -8,7 +8,7 @@ import functools
 import inspect
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
@@ -315,6 +315,12 @@ with_provenance: Final[Decorator] = click.option(
     "--provenance", is_flag=True, help="Add where each value comes from, conflicts and findings."
 )
 """Add what shows sources."""
+
+
+def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> Decorator:
+    """Add ``--fail-on``, which has one of ``words``: ``what`` makes the exit code 1."""
+    help_ = f"What makes the exit code 1: {what}.{' Repeatable.' if is_repeatable else ''}"
+    return click.option("--fail-on", type=click.Choice(list(words)), multiple=is_repeatable, help=help_)
 
 
 # --- where and how to write -------------------------------------------------------------------------------------------
