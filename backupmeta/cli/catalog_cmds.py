@@ -55,7 +55,7 @@ _PRIVATE: Final = 0o077
     type=click.Choice(ALGORITHMS),
     help="With --members: keep this digest of each file; by default its SHA-256.",
 )
-@options.limiting
+@options.bounded
 @options.failing(CHANGES, "files, installs, backups or accounts of which this is told", is_repeatable=True)
 @options.at_work
 @click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
@@ -256,7 +256,7 @@ def stats(catalog: str, now: int, *, format_name: str) -> int:
 @options.writing
 @options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")
 @options.at_work
-@options.limiting
+@options.bounded
 def report(where: Where, *, deep: bool, format_name: str, target: Target, now: int, jobs: int | None) -> int:
     """Write a report that can be handed on: one page that opens anywhere, without a network.
 
@@ -277,7 +277,7 @@ def report(where: Where, *, deep: bool, format_name: str, target: Target, now: i
     catalog = _catalog(where.roots)
     if catalog is not None:
         beside = {"--sysroot": where.sysroot, "--tz": where.zone, "--deep": deep, "--jobs": jobs}
-        beside["--limit"] = where.limits != DEFAULT_LIMITS
+        beside["--bound"] = where.limits != DEFAULT_LIMITS
         options.refuse_beside("a catalog", beside, "it is for what is on disk; give it to scan")
         where = where._replace(roots=(), catalog=catalog)
     else:

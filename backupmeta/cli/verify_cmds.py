@@ -41,7 +41,7 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
 @options.writing
 @options.at_work
-@options.overriding_limits
+@options.overriding_bounds
 def verify(
     targets: tuple[str, ...],
     where: Where,
