@@ -1,6 +1,6 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -8,7 +8,9 @@ import click
 
 from backupmeta import verification
 from backupmeta.archive.limits import Limits
-from backupmeta.checks import policy
+from backupmeta.checks import baseline, policy
+from backupmeta.checks.baseline import Baseline, KnownFindings
+from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Policy, Verdict
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options, output
@@ -18,7 +20,7 @@ from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
 from backupmeta.render.formats import View
-from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView
+from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView, baseline_json
 from backupmeta.search import Protected
 from backupmeta.verification import Run
 
@@ -35,6 +37,8 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
+@click.option("--baseline", "baseline_file", metavar="FILE", help="Let what is known pass: the findings in FILE.")
+@click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, as a baseline.")
 @options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
 @click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
@@ -50,6 +54,8 @@ def verify(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str | None,
+    baseline_file: str | None,
+    write_baseline: str | None,
     now: int,
     format_name: str,
     sarif_results: int | None,
@@ -65,7 +71,8 @@ def verify(
     server of --sysroot saw it. Without one, all that is at --root is judged, or in this machine's conventional places
     (/home/*, /var/www/vhosts/*). Each archive is read
     once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
-    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
+    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml. With --baseline, what
+    --write-baseline wrote passes: the same findings in the same bytes at the same path.
 
     Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
     found or judged. 'backupmeta checks' lists what is judged.
@@ -74,6 +81,7 @@ def verify(
     Examples:
       backupmeta verify app_example-com_Blog_2024-06-13_20-55-21.tar.gz
       backupmeta verify /home --policy backups.toml --format junit -o report.xml
+      backupmeta verify backups --baseline known.json
       backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json
     """
     if where.catalog is not None:
@@ -82,15 +90,23 @@ def verify(
     least = None if fail_on is None else Severity(fail_on)
     chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
+    known = _known(baseline_file, targets or where.roots)
+    findings = _findings(write_baseline, protected)
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with messages.progress_bar(size) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
-        verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
-        view = VerificationView(target.width, selection)
+        verifications = verification.verify(search, chosen, now, run, targets)
+        verifications = verifications if findings is None else findings.taking(verifications)
+        verifications = tally.counting(verifications if known is None else known.compared(verifications, chosen))
+        view = VerificationView(target.width, selection, known)
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
+    if findings is not None:
+        Target(write_baseline, "--write-baseline").write(baseline_json(findings), protected)
+    if known is not None:
+        messages.write_line(known.line)
     if selection.line:
         messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
@@ -105,6 +121,21 @@ def _recorded(catalog: str, chosen: Policy) -> Run:
     from backupmeta.catalog.deep_scan import recorded
 
     return recorded(catalog, chosen)
+
+
+def _known(path: str | None, asked: Sequence[str]) -> Baseline | None:
+    """Return the baseline at ``path``, with what is asked for; None where there is none."""
+    return None if path is None else Baseline(path, baseline.load(path), Base(), asked)
+
+
+def _findings(path: str | None, protected: Protected) -> KnownFindings | None:
+    """Return what keeps findings for a baseline at ``path``; None where none is to be written."""
+    if path is None:
+        return None
+    if path == "-":
+        raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
+    output.refuse_evidence(path, protected, "--write-baseline")
+    return KnownFindings(Base())
 
 
 def _policy(path: str | None, protected: Protected) -> Policy:

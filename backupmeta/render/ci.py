@@ -329,7 +329,7 @@ def _uri(path: str) -> str:
 
 VERIFICATIONS: Final[Formats[verified.VerificationRendering]] = Formats(
     Format("text", "lines for people", verified.as_text),
-    Format("json", "one object, with the evidence of each finding", any_view(verified.as_json)),
+    Format("json", "one object, with the evidence of each finding", verified.as_json),
     Format("junit", "JUnit XML, in which CI servers show tests", any_view(junit)),
     Format(
         "sarif",

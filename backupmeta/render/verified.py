@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.baseline import VERSION, Baseline, KnownFindings
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, FindingRule, Group, Severity
@@ -82,9 +83,11 @@ class VerificationView(View):
 
     Attributes:
         selection: which findings become results of SARIF; it counts those that don't.
+        baseline: the findings that are known, and what became of them; None without a baseline.
     """
 
     selection: Selection = field(default_factory=Selection)
+    baseline: Baseline | None = None
 
 
 VerificationRendering: TypeAlias = Callable[[Iterable[Verification], VerificationView], Iterable[str]]
@@ -165,7 +168,7 @@ class Alike(NamedTuple):
 def alike(judged: Iterable[Judged]) -> list[Alike]:
     """Return findings, those of one id together, in the order of their first."""
     gathered: dict[tuple[str, Severity], list[Finding]] = {}
-    for finding, severity in judged:
+    for finding, severity, _ in judged:
         gathered.setdefault((finding.id, severity), []).append(finding)
     return [Alike(id_, severity, tuple(findings)) for (id_, severity), findings in gathered.items()]
 
@@ -182,10 +185,11 @@ def blamed(verification: Verification) -> frozenset[Severity]:
     """Return the severities that are held against a target: none where it passes, or is not judged.
 
     A verification does not say what its policy lets fail: errors and warnings are, and notes where it has nothing else.
+    What is known is never held against a target.
     """
     if verification.verdict in {Verdict.PASS, Verdict.NOT_JUDGED}:
         return frozenset()
-    severities = frozenset(judged.severity for judged in verification.judged)
+    severities = frozenset(judged.severity for judged in verification.judged if not judged.is_known)
     return severities - {Severity.NOTE} or severities
 
 
@@ -258,8 +262,8 @@ def _coloured(word: Severity | Verdict) -> str:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
-    """Yield one JSON object, ``targets`` and ``summary``, a part a target as it comes.
+def as_json(verifications: Iterable[Verification], view: VerificationView) -> Iterator[str]:
+    """Yield one JSON object, ``targets``, ``summary`` and of a baseline ``baseline``, a part a target as it comes.
 
     The summary counts targets, verdicts and findings by severity; its verdict is the worst one, null without a target.
     """
@@ -271,7 +275,14 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
         "severities": {severity: tally.severities[severity] for severity in Severity},
         "verdict": tally.verdict,
     }
-    yield f',\n"summary": {spaced(summary)}}}\n'
+    baseline = "" if view.baseline is None else f',\n"baseline": {spaced(view.baseline.to_json())}'
+    yield f',\n"summary": {spaced(summary)}{baseline}}}\n'
+
+
+def baseline_json(findings: KnownFindings) -> Iterator[str]:
+    """Yield a baseline, a line a finding."""
+    yield from json_list(f'{{"version": {VERSION}, "findings": ', findings.to_json())
+    yield "}\n"
 
 
 # --- unpacked ---------------------------------------------------------------------------------------------------------
@@ -325,7 +336,7 @@ def needs_lines(restore: Restore) -> Iterator[str]:
     rows |= {} if restore.room is None else {"room": _room(restore.room)}
     yield from (line(f"{name:<17}  {text}") for name, text in rows.items())
     judged = restore.needs.verification.judged
-    yield from (line(finding_line(finding)) for finding, _ in judged if finding.rule.group is Group.RESTORE)
+    yield from (line(finding_line(finding)) for finding, _, _ in judged if finding.rule.group is Group.RESTORE)
 
 
 def _dump_rows(dump: "Dump") -> dict[str, str]:

@@ -11,7 +11,7 @@ from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.formats import View
-from backupmeta.render.verified import as_json, as_text, blamed
+from backupmeta.render.verified import VerificationView, as_json, as_text, blamed
 from tests.render.judged import (
     ARCHIVE,
     CANARY,
@@ -35,7 +35,7 @@ def text(*verifications: Verification) -> str:
 
 
 def answer(verifications: Iterable[Verification]) -> Any:
-    return json.loads("".join(as_json(verifications)))
+    return json.loads("".join(as_json(verifications, VerificationView())))
 
 
 def test_text_groups_what_was_found_the_most_severe_first() -> None:
@@ -140,7 +140,7 @@ def test_text_has_no_control_characters_of_the_evidence(verifications: list[Veri
 def test_every_format_of_text_comes_target_by_target() -> None:
     source = iter([passing(), failing(path="/b"), passing()])
     assert next(as_text(source, View())).startswith(ARCHIVE)
-    assert next(as_json(source)).startswith('{"targets": [\n  {"path": "/b"')
+    assert next(as_json(source, VerificationView())).startswith('{"targets": [\n  {"path": "/b"')
     assert next(source) == passing()
 
 
@@ -215,7 +215,7 @@ def test_json_keeps_the_exact_bytes_of_paths() -> None:
 
 @given(VERIFICATIONS)
 def test_json_of_anything_is_json_in_utf8(verifications: list[Verification]) -> None:
-    told = "".join(as_json(verifications))
+    told = "".join(as_json(verifications, VerificationView()))
     assert CANARY.encode() not in told.encode("utf-8")
     found = json.loads(told)
     assert [len(target["findings"]) for target in found["targets"]] == [len(one.judged) for one in verifications]
