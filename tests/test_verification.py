@@ -415,6 +415,6 @@ def test_own_checks_are_asked_and_may_be_ignored(tmp_path: Path) -> None:
         assert [(one.verdict, [judged.finding.id for judged in one.judged]) for one in found] == [
             (Verdict.FAIL, ["readme-there"])
         ]
-        assert "advice: remove it" in "".join(as_text(found, View()))
+        assert "advice: remove it" in "".join(as_text(found, VerificationView()))
     [passing, *_] = verify(Search([str(tmp_path)]), replace(own, ignore=frozenset({"readme-there"})), NOW)
     assert passing.verdict is Verdict.PASS

@@ -66,6 +66,7 @@ _PRIVATE: Final = 0o077
     show_default=True,
     help="How to tell on stderr how far it is.",
 )
+@options.quiet
 @options.formatted(SCANS)
 def scan(
     path: str,
@@ -117,7 +118,8 @@ def scan(
     def write_result(*, is_whole: bool) -> int:
         messages.write_unread_accounts(tally)
         scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
-        output.write_all(SCANS[format_name].render(scanned, View()))
+        if format_name != "text" or not messages.is_quiet():
+            output.write_all(SCANS[format_name].render(scanned, View()))
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
@@ -179,6 +181,7 @@ def _exported(name: str) -> str:
 
 @click.command()
 @click.argument("catalog")
+@options.quiet
 @options.formatted(EXPORTS, "--to")
 @click.option(
     "--table",
@@ -244,6 +247,7 @@ def stats(catalog: str, now: int, *, format_name: str) -> int:
 @click.command()
 @options.looking("ROOT|CATALOG")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests.")
+@options.quiet
 @options.formatted(REPORTS)
 @options.writing
 @options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")

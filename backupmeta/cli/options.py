@@ -317,6 +317,17 @@ with_provenance: Final[Decorator] = click.option(
 """Add what shows sources."""
 
 
+quiet: Final[Decorator] = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=messages.be_quiet,
+    help="Show only what fails or can't be read: no progress, no counts, no remarks.",
+)
+"""Add what leaves out all that is well: `messages.is_quiet` has it."""
+
+
 # --- where and how to write -------------------------------------------------------------------------------------------
 
 
