@@ -77,7 +77,7 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
     help="Don't wait until all is on the disk.",
 )
 @options.looking("--root")
-@options.limiting
+@options.bounded
 @options.quiet
 @options.formatted(EXTRACTION)
 def extract(target: str, order: Order, dump: str | None, where: Where, *, format_name: str) -> int:
@@ -185,7 +185,7 @@ def _summary(extraction: Extraction) -> str:
 @click.option(
     "--against", "folder", type=_folder, metavar="FOLDER", help="Tell, too, whether extract --to FOLDER has room there."
 )
-@options.limiting
+@options.bounded
 @options.quiet
 @options.formatted(NEEDS)
 def needs(target: str, folder: str | None, where: Where, *, format_name: str) -> int:

@@ -245,8 +245,8 @@ def as_text(verifications: Iterable[Verification], view: VerificationView) -> It
             note: the record holds secrets in clear text (db_pass) [record-holds-secrets]
         1 target: 1 fail
 
-    Of several targets each that fails is a line, as it comes, with the ids of what is held against it; then each
-    finding is described once, with the first of the targets that have it::
+    Of several targets each that does not pass is a line, as it comes, with the ids of what is held against it. Then
+    each finding is described once, with the first of the targets that have it::
 
         /home/u/application_backups/app_a.tar.gz: fail: archive-truncated
 
@@ -291,15 +291,15 @@ def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
 
 
 def _summed_up(verifications: Iterable[Verification], paint: Paint) -> Iterator[str]:
-    """Yield a line for each target that fails, as it comes; then each finding with the targets that have it."""
+    """Yield a line for each target that does not pass, as it comes; then each finding with the targets that have it."""
     spread: dict[tuple[str, Severity], Spread] = {}
     before = ""
     for verification in verifications:
         findings = alike(verification.judged)
         for same in findings:
             spread.setdefault((same.id, same.severity), Spread(same)).add(verification, same)
-        if verification.verdict in _FAILING:
-            blame = blamed(verification)
+        if verification.verdict is not Verdict.PASS:
+            blame = blamed(verification) or frozenset(Severity)
             ids = ", ".join(same.id for same in findings if same.severity in blame)
             yield f"{visible(verification.server_path)}: {paint(verification.verdict)}{ids and f': {ids}'}\n"
             before = "\n"

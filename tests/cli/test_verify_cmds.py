@@ -118,10 +118,10 @@ class TestPolicy:
 
     def test_limits_of_the_option_win(self, account: Account, tmp_path: Path) -> None:
         policy = tmp_path / "policy.toml"
-        policy.write_text("[limits]\nmembers = 2\n")
+        policy.write_text("[bounds]\nmembers = 2\n")
         path = account.archives / NAME
         assert "limit-exceeded" in run("verify", path, "--policy", policy, *NOW).text
-        assert run("verify", path, "--policy", policy, "--limit", "members=100", *NOW).code == 0
+        assert run("verify", path, "--policy", policy, "--bound", "members=100", *NOW).code == 0
 
     def test_select(self, broken: Path) -> None:
         assert run("verify", broken, "--select", "safe", "--select", "record", *NOW).code == 0
@@ -226,6 +226,34 @@ class TestAnswers:
         ran = run("verify", broken, "-o", tmp_path / "missing/report.txt")
         assert ran.code == 2
         assert "report.txt" in ran.err
+
+
+class TestQuiet:
+    def test_what_is_well_is_not_told_by_any_command(self, account: Account, tmp_path: Path) -> None:
+        archive, catalog = account.archives / NAME, tmp_path / "catalog.sqlite"
+        for arguments in (
+            ["verify", account.home, *NOW],
+            ["verify", archive, "-o", tmp_path / "text", *NOW],
+            ["scan", account.home, "-o", catalog],
+            ["extract", archive, "--to", tmp_path / "site"],
+        ):
+            assert run(*arguments, "--quiet") == (0, b"", "")
+        for arguments in (["members", archive], ["list", "--catalog", catalog], ["scan", account.home, "-o", catalog]):
+            talking, quiet = run(*arguments, "--format", "json"), run(*arguments, "-q", "--format", "json")
+            assert (talking.code, quiet.code, quiet.err) == (0, 0, "")
+            assert quiet.json.keys() == talking.json.keys() if isinstance(quiet.json, dict) else quiet.json
+        assert "backupmeta: " in run("members", archive).err
+
+    def test_what_fails_is_told(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, "--quiet", *NOW)
+        assert (ran.code, ran.err) == (1, "")
+        assert ran.text.splitlines()[0] == f"{broken}: fail (1 error)"
+        assert "[table-missing]" in ran.text
+        broken.write_bytes(broken.read_bytes()[:-40])
+        for arguments in (["members", broken], ["extract", broken, "--to", tmp_path / "site"]):
+            ran = run(*arguments, "--quiet")
+            assert ran.code == 2
+            assert "[archive-truncated]" in ran.err
 
 
 class TestProcesses:
