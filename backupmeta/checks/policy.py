@@ -20,7 +20,7 @@ It is a TOML file, or the table ``[tool.backupmeta]`` of a ``pyproject.toml``; e
     [versions]                        # the lowest one, by application, as the record's installer names it
     wordpress = "6.4"
 
-    [limits]                          # as --limit
+    [bounds]                          # as --bound
     inflated_bytes = "10G"
 
 A finding which says that evidence could not be read (`FindingRule.is_unread`) answers to its own id alone. No group
@@ -346,7 +346,7 @@ def _policy(table: PolicyTable) -> Policy:
         fail_on=table.one("fail-on", _severity, Severity.WARNING),
         severities=_severities(table.table("severity").entries(_ids, _severity)),
         requirements=_requirements(table.table("require"), table.table("versions")),
-        limits=table.table("limits").entries(_limit, _bound),
+        limits=table.table("bounds").entries(_limit, _bound),
     )
     table.end()
     return policy
@@ -377,7 +377,7 @@ def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
 
 _ids: Final = one_of("finding and no group", _NAMES, "'backupmeta checks' lists them")
 _severity: Final = one_of("severity", {severity.value: severity for severity in Severity})
-_limit: Final = one_of("limit", {name: name for name in LIMIT_NAMES})
+_limit: Final = one_of("bound", {name: name for name in LIMIT_NAMES})
 
 
 def _table_name(value: object) -> str:

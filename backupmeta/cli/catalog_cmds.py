@@ -20,7 +20,7 @@ from backupmeta.account.roots import apart
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import accounts, roots
-from backupmeta.catalog.progress import ScanResult
+from backupmeta.catalog.progress import CHANGES, ScanResult
 from backupmeta.catalog.queries import export as exporting
 from backupmeta.catalog.queries import exported
 from backupmeta.catalog.report import Asked
@@ -36,7 +36,7 @@ from backupmeta.provenance import display
 from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
-from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
+from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned, change_line
 from backupmeta.search import Protected, Search
 from backupmeta.work.orders import Workers
 
@@ -55,7 +55,8 @@ _PRIVATE: Final = 0o077
     type=click.Choice(ALGORITHMS),
     help="With --members: keep this digest of each file; by default its SHA-256.",
 )
-@options.limiting
+@options.bounded
+@options.failing(CHANGES, "files, installs, backups or accounts of which this is told", is_repeatable=True)
 @options.at_work
 @click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
 @click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
@@ -74,6 +75,7 @@ def scan(
     deep: bool,
     members: bool,
     member_digest: str | None,
+    fail_on: tuple[str, ...],
     jobs: int | None,
     cluster: str | None,
     per_host: bool,
@@ -90,12 +92,14 @@ def scan(
     With --members, each member of an archive (name, kind, size, mode, mtime, SHA-256) is kept once for all consecutive
     backups of an install in which it did not change.
 
-    Exit code 0 where everything was scanned, 2 where a root, an account or, --deep, an archive could not be read, or
-    there is no account. What is odd with backups is in the CATALOG: 'backupmeta stats' counts it.
+    Exit code 0 where everything was scanned, 1 where that met what --fail-on names (in a first scan, all is new), 2
+    where a root, an account or, --deep, an archive could not be read, or there is no account. What is odd with backups
+    is in the CATALOG: 'backupmeta stats' counts it.
 
     \b
     Examples:
       backupmeta scan /home -o catalog.sqlite
+      backupmeta scan /home -o catalog.sqlite --fail-on vanished --fail-on changed
       backupmeta scan --sysroot /mnt/image -o case.sqlite --members
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
@@ -139,7 +143,11 @@ def scan(
         output.flush()
         return _INTERRUPTED
     code = write_result(is_whole=True)
-    return code if messages.is_whole(tally, where.name) else 2
+    if not messages.is_whole(tally, where.name):
+        code = 2
+    if failing := change_line(tally, fail_on):
+        messages.write_line(f"--fail-on: {failing}")
+    return code or int(bool(failing))
 
 
 @contextmanager
@@ -248,7 +256,7 @@ def stats(catalog: str, now: int, *, format_name: str) -> int:
 @options.writing
 @options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")
 @options.at_work
-@options.limiting
+@options.bounded
 def report(where: Where, *, deep: bool, format_name: str, target: Target, now: int, jobs: int | None) -> int:
     """Write a report that can be handed on: one page that opens anywhere, without a network.
 
@@ -269,7 +277,7 @@ def report(where: Where, *, deep: bool, format_name: str, target: Target, now: i
     catalog = _catalog(where.roots)
     if catalog is not None:
         beside = {"--sysroot": where.sysroot, "--tz": where.zone, "--deep": deep, "--jobs": jobs}
-        beside["--limit"] = where.limits != DEFAULT_LIMITS
+        beside["--bound"] = where.limits != DEFAULT_LIMITS
         options.refuse_beside("a catalog", beside, "it is for what is on disk; give it to scan")
         where = where._replace(roots=(), catalog=catalog)
     else:

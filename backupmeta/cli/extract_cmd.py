@@ -77,7 +77,7 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
     help="Don't wait until all is on the disk.",
 )
 @options.looking("--root")
-@options.limiting
+@options.bounded
 @options.formatted(EXTRACTION)
 def extract(target: str, order: Order, dump: str | None, where: Where, *, format_name: str) -> int:
     """Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.
@@ -178,7 +178,7 @@ def _lines(extraction: Extraction) -> Iterator[str]:
 @click.option(
     "--against", "folder", type=_folder, metavar="FOLDER", help="Tell, too, whether extract --to FOLDER has room there."
 )
-@options.limiting
+@options.bounded
 @options.formatted(NEEDS)
 def needs(target: str, folder: str | None, where: Where, *, format_name: str) -> int:
     """Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.

@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 
 
+_NEWER: Final[Mapping[str, str]] = {"--limit": "--bound"}
+"""What options that older versions had are called now, where a command has none of that name."""
+
+
 def write_line(message: str) -> None:
     """Print one line on stderr; where that is full or closed, nowhere."""
     with suppress(OSError):
@@ -34,6 +38,9 @@ def write_line(message: str) -> None:
 def write_error(error: Exception) -> None:
     """Print what went wrong on stderr; where that is full or closed, nowhere."""
     if isinstance(error, click.ClickException):
+        if isinstance(error, click.NoSuchOption) and error.option_name in _NEWER:
+            old, new = error.option_name, _NEWER[error.option_name]
+            error = click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", error.ctx)
         usage = io.StringIO()
         error.show(usage)
         with suppress(OSError):
@@ -46,7 +53,7 @@ def write_error(error: Exception) -> None:
 def _lines_of(error: Exception) -> Sequence[str]:
     """Return what an ``error`` says: of a policy, a line for each mistake; of an answer, also why it may be wrong."""
     if isinstance(error, MemoryError | RecursionError):
-        return ["what is read asks for more memory than there is; name fewer files, or a lower --limit"]
+        return ["what is read asks for more memory than there is; name fewer files, or a lower --bound"]
     notes: Sequence[str] = getattr(error, "__notes__", ())
     if isinstance(error, AnswerError):
         return [error.message, *notes]

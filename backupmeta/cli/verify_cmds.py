@@ -34,18 +34,14 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 @click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see 'backupmeta help verify').")
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(list(map(str, Severity))),
-    help="The least severity that fails; warning by default.",
-)
+@options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
 @options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
 @click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
 @options.writing
 @options.at_work
-@options.overriding_limits
+@options.overriding_bounds
 def verify(
     targets: tuple[str, ...],
     where: Where,

@@ -23,7 +23,18 @@ _GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Ask": ("view", "compare", "timeline", "catalogs", "report"),
     "Judge": ("verify", "tampering", "ci"),
     "Act": ("restore", "seized-disk"),
-    "Look up": ("outputs", "exit-codes", "bounds", "format", "security", "performance", "library"),
+    "Look up": (
+        "outputs",
+        "exit-codes",
+        "findings",
+        "fields",
+        "columns",
+        "bounds",
+        "format",
+        "security",
+        "performance",
+        "library",
+    ),
 }
 """The pages in the order in which a newcomer needs them. Other pages that are there stand in the last group."""
 _FORMAT: Final = "format"

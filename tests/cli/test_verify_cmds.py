@@ -118,10 +118,10 @@ class TestPolicy:
 
     def test_limits_of_the_option_win(self, account: Account, tmp_path: Path) -> None:
         policy = tmp_path / "policy.toml"
-        policy.write_text("[limits]\nmembers = 2\n")
+        policy.write_text("[bounds]\nmembers = 2\n")
         path = account.archives / NAME
         assert "limit-exceeded" in run("verify", path, "--policy", policy, *NOW).text
-        assert run("verify", path, "--policy", policy, "--limit", "members=100", *NOW).code == 0
+        assert run("verify", path, "--policy", policy, "--bound", "members=100", *NOW).code == 0
 
     def test_select(self, broken: Path) -> None:
         assert run("verify", broken, "--select", "safe", "--select", "record", *NOW).code == 0
