@@ -73,7 +73,7 @@ def _show(context: click.Context, topic: str) -> None:
 
 def _show_command(context: click.Context, name: str) -> None:
     """Print what the page of all commands has about one of them; else what its ``--help`` says."""
-    section = manual.section("commands", name)
+    section = manual.section("commands", f"backupmeta {name}")
     if section is None:
         own = click.Context(commands.command(name), context.parent, name)
         output.write(f"{own.get_help()}\n")

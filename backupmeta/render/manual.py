@@ -6,6 +6,7 @@ which the first sentence stands for the page in lists.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import pairwise
@@ -108,10 +109,20 @@ def page(topic: str) -> Page:
 
 
 def section(topic: str, heading: str) -> str | None:
-    """Return the part of a page under a ``heading`` that is, or begins with, this word; None where there is none."""
+    """Return the part of a page below a ``heading``, which is this text, with it; None where there is none."""
     text = page(topic).text
-    match = re.search(rf"^(#+) `?(?:backupmeta )?{re.escape(heading)}\b.*\n(?:(?!\1? ?#).*\n?)*", text, re.MULTILINE)
-    return None if match is None else match[0]
+    headings = [(token, inline) for token, inline in pairwise(_markdown().parse(text)) if token.type == "heading_open"]
+    begin = next((token for token, inline in headings if inline.content == heading), None)
+    if begin is None:
+        return None
+    end = next((token for token, _ in headings if _line(token) > _line(begin) and token.tag <= begin.tag), None)
+    lines = text.splitlines(keepends=True)[_line(begin) : None if end is None else _line(end)]
+    return "".join(line for line in lines if not line.startswith("<!--"))
+
+
+def _line(token: "Token") -> int:
+    """Return the line of its page that a block begins on, counted from 0."""
+    return token.map[0] if token.map else 0
 
 
 def _folder() -> Traversable:
@@ -228,7 +239,15 @@ def _markdown() -> "MarkdownIt":
     """Return what reads a page. A table that is wider than the page scrolls by itself, by keyboard as well."""
     from markdown_it import MarkdownIt
 
-    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown = MarkdownIt("commonmark").enable("table")
     markdown.add_render_rule("table_open", lambda *_: '<div class="table" tabindex="0">\n<table>\n')
     markdown.add_render_rule("table_close", lambda *_: "</table>\n</div>\n")
+    markdown.add_render_rule("html_block", _own_markup)
+    markdown.add_render_rule("html_inline", _own_markup)
     return markdown
+
+
+def _own_markup(_renderer: object, tokens: Sequence["Token"], index: int, *_: object) -> str:
+    """Return HTML that a page has itself as text; nothing of a comment, which marks what a script writes."""
+    content = tokens[index].content
+    return "" if content.startswith("<!--") else escape(content)

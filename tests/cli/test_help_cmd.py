@@ -51,7 +51,10 @@ def test_the_first_sentence_stands_for_a_page(text: str, summary: str) -> None:
 def test_a_command_is_a_topic(command: str) -> None:
     ran = run("help", command)
     assert ran.code == 0
-    assert command in ran.text.splitlines()[0]
+    lines = ran.text.splitlines()
+    assert lines[0].endswith(f"backupmeta {command}")
+    assert f"Usage: backupmeta {command} " in ran.text
+    assert [line for line in lines if line.startswith(("## ", "<!--"))] == lines[:1]
 
 
 def test_a_finding_and_a_group_of_them_are_topics() -> None:
@@ -194,8 +197,8 @@ def test_links_of_a_page_lead_to_files(tmp_path: Path, monkeypatch: pytest.Monke
     shutil.copytree(PROJECT / "fixtures/api", tmp_path / "fixtures/api")
     shutil.copy(PAGES["format"], tmp_path / "fixtures")
     (folder / "zoo.md").write_text(
-        "# Zoo & <b>bold</b>\n\nA [page](verify.md#verify-and-policy), [format](../../fixtures/FORMAT.md), "
-        "[no page](../../SECURITY.md), [outside](https://example.com/a.md), [here](#two-words-1).\n\n"
+        "# Zoo & <b>bold</b>\n\n<!-- begin -->\n\nA [page](verify.md#verify-and-policy), "
+        "[format](../../fixtures/FORMAT.md), [no page](../../SECURITY.md), [outside](https://example.com/a.md), [here](#two-words-1).\n\n"
         "## Two `words`\n\n## Two words\n"
     )
     shutil.copy(PROJECT / "backupmeta/render/manual.html", tmp_path)
@@ -214,6 +217,7 @@ def test_links_of_a_page_lead_to_files(tmp_path: Path, monkeypatch: pytest.Monke
         "<title>Zoo &amp; &lt;b&gt;bold&lt;/b&gt; | backupmeta</title>",
     ):
         assert expected in page
+    assert "begin" not in page
     assert "\n  zoo " in run("help").text
 
 
