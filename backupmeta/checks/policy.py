@@ -150,9 +150,9 @@ class PolicyTable:
             for meant in self._reading.each(self._place + key, [self._values[key]], decode)
         }
 
-    def end(self) -> None:
-        """Remember as mistakes the keys that nobody asked for."""
-        self._right(one_of("key of a policy", self._asked))
+    def end(self, words: str = "key of a policy") -> None:
+        """Remember as mistakes the keys that nobody asked for; ``words`` say what they are not."""
+        self._right(one_of(words, self._asked))
 
     def _right(self, check: Decode[object]) -> list[str]:
         return [key for key in self._values if self._reading.meaning(self._place + key, key, check)]
