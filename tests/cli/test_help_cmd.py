@@ -198,7 +198,8 @@ def test_links_of_a_page_lead_to_files(tmp_path: Path, monkeypatch: pytest.Monke
     shutil.copy(PAGES["format"], tmp_path / "fixtures")
     (folder / "zoo.md").write_text(
         "# Zoo & <b>bold</b>\n\n<!-- begin -->\n\nA [page](verify.md#verify-and-policy), "
-        "[format](../../fixtures/FORMAT.md), [no page](../../SECURITY.md), [outside](https://example.com/a.md), [here](#two-words-1).\n\n"
+        "[format](../../fixtures/FORMAT.md), [no page](../../SECURITY.md), [outside](https://example.com/a.md), "
+        "[here](#two-words-1).\n\n"
         "## Two `words`\n\n## Two words\n"
     )
     shutil.copy(PROJECT / "backupmeta/render/manual.html", tmp_path)
