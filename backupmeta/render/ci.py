@@ -28,7 +28,7 @@ from backupmeta.folders import TemporaryDatabase
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, on_disk
 from backupmeta.render import verified
-from backupmeta.render.formats import Format, Formats, any_view, spaced
+from backupmeta.render.formats import Format, Formats, spaced
 from backupmeta.secrets import mask_text
 from backupmeta.words import counted, said_by, visible
 
@@ -92,7 +92,7 @@ def _asked(verification: Verification, answered: Iterable[Group]) -> list[Group]
 def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tuple[str, dict[str, str], str]]:
     """Yield what came out of a target for one group, of which the findings are ``judged``: tags, attributes, texts."""
     blame = verified.blamed(verification)
-    held = [judgement for judgement in judged if judgement.severity in blame]
+    held = [judgement for judgement in judged if verified.is_blamed(judgement, blame)]
     if verification.verdict is Verdict.UNREADABLE or held:
         tag = "error" if verification.verdict is Verdict.UNREADABLE else "failure"
         message = "; ".join(findings.sentence for findings in verified.alike(held)) or "it could not be judged"
@@ -101,7 +101,7 @@ def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tupl
         yield "skipped", {"message": "it was not judged"}, ""
     elif any(judgement.finding.is_unread for judgement in verification.judged):
         yield "skipped", {"message": "nothing is held against it, but not all could be read"}, ""
-    if others := [judgement for judgement in judged if judgement.severity not in blame]:
+    if others := [judgement for judgement in judged if not verified.is_blamed(judgement, blame)]:
         yield "system-out", {}, _lines(others)
 
 
@@ -135,7 +135,7 @@ def github(verifications: Iterable[Verification]) -> Iterator[str]:
     for verification in tally.counting(verifications):
         shown = verified.blamed(verification) | {Severity.ERROR, Severity.WARNING}
         for findings in verified.alike(verification.judged):
-            if findings.severity in shown:
+            if verified.is_blamed(findings, shown):
                 yield _annotation(verification, findings)
     yield _command("notice", tally.line, title="backupmeta verify")
 
@@ -330,12 +330,20 @@ def _uri(path: str) -> str:
 VERIFICATIONS: Final[Formats[verified.VerificationRendering]] = Formats(
     Format("text", "lines for people", verified.as_text),
     Format("json", "one object, with the evidence of each finding", verified.as_json),
-    Format("junit", "JUnit XML, in which CI servers show tests", any_view(junit)),
+    Format(
+        "junit",
+        "JUnit XML, in which CI servers show tests",
+        lambda verifications, view: junit(view.shown(verifications)),
+    ),
     Format(
         "sarif",
         "SARIF 2.1.0, for code scanning",
-        lambda verifications, view: sarif(verifications, view.selection),
+        lambda verifications, view: sarif(view.shown(verifications), view.selection),
     ),
-    Format("github", "annotations of a step of GitHub Actions", any_view(github)),
+    Format(
+        "github",
+        "annotations of a step of GitHub Actions",
+        lambda verifications, view: github(view.shown(verifications)),
+    ),
 )
 """The formats of verifications."""
