@@ -8,9 +8,7 @@ lists, is compressed with zstd, and needs pyarrow, which is imported nowhere els
 import base64
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
@@ -20,7 +18,7 @@ from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
-from backupmeta.render.formats import Format, Formats, Trait, View, rows_for
+from backupmeta.render.formats import CsvRow, Format, Formats, Trait, View, csv_formats, rows_for
 from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[b
 """Renders the rows of a table, as they are read."""
 
 _SECONDS_END: Final = len("2024-06-13T20:55:21")
-_TO_QUOTE: Final = re.compile('[",\r\n]')
 
 _Text = Callable[[Any], str]
 """How what a column holds is written."""
@@ -66,19 +63,12 @@ def _json_line(keys: list[tuple[str, _Text]], row: Row) -> str:
     return escapes.json(f"{{{members}}}\n")
 
 
-def csv(export: Export, view: View) -> Iterable[str]:
-    """Yield the names of the columns, then a line a row."""
+def _csv_rows(export: Export, _view: View) -> Iterator[CsvRow]:
+    """Yield the names of the columns, then the cells of each row."""
     texts = [_CSV[column.type] for column in export.columns]
-    names = [column.name for column in export.columns]
-    return rows_for(view.width, chain([",".join(names) + "\r\n"], (_csv_line(texts, row) for row in export.rows)))
-
-
-def _csv_line(texts: list[_Text], row: Row) -> str:
-    return ",".join(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)]) + "\r\n"
-
-
-def _quoted(text: str) -> str:
-    return text if text and _TO_QUOTE.search(text) is None else '"' + text.replace('"', '""') + '"'
+    yield [column.name for column in export.columns]
+    for row in export.rows:
+        yield [None if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)]
 
 
 def _flag(number: int) -> str:
@@ -108,7 +98,7 @@ _JSON: Final[Mapping[Type, _Text]] = {
     Type.JSON: str,
     Type.SHARED: str,
 }
-_CSV: Final[Mapping[Type, _Text]] = {**_NUMBERS, **_PLAIN, Type.TEXT: _quoted, Type.JSON: _quoted, Type.SHARED: _quoted}
+_CSV: Final[Mapping[Type, _Text]] = {**_NUMBERS, **_PLAIN, Type.TEXT: str, Type.JSON: str, Type.SHARED: str}
 
 
 # --- Parquet ----------------------------------------------------------------------------------------------------------
@@ -226,7 +216,7 @@ def _entry(kind: type) -> "DataType":
 
 EXPORTS: Final[Formats[ExportRendering]] = Formats(
     Format("jsonl", "one JSON object a line", jsonl),
-    Format("csv", "a column a field", csv),
+    *csv_formats("a column a field", _csv_rows),
     Format("parquet", "columns with types; needs -o FILE", parquet, Trait.IN_A_FILE_ALONE),
 )
 """The formats of an exported table."""

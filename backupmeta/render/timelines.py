@@ -69,9 +69,9 @@ def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
 
 def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
     """Yield the header, then a row an event (RFC 4180), with `L2T_COLUMNS`; what is not known is ``-``, as in plaso."""
-    yield csv_line(L2T_COLUMNS, "\n")
+    yield csv_line(L2T_COLUMNS, end="\n")
     for event in events:
-        yield inert(csv_line([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)], "\n"))
+        yield inert(csv_line([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)], end="\n"))
 
 
 def as_body(events: Iterable[Event], unset: str = UNSET[0]) -> Iterator[str]:

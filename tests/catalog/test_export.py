@@ -20,8 +20,7 @@ from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.schema import BACKUPS, Column, Type
 from backupmeta.catalog.views import VIEWS, views
 from backupmeta.errors import CatalogError
-from backupmeta.render.exports import csv as csv_rows
-from backupmeta.render.exports import jsonl, parquet
+from backupmeta.render.exports import EXPORTS, jsonl, parquet
 from backupmeta.render.formats import View
 from backupmeta.search import Search
 from tests.catalog.snapshots import sealed
@@ -68,7 +67,7 @@ def as_jsonl(catalog: Path, name: str) -> list[dict[str, Any]]:
 
 def as_csv(catalog: Path, name: str) -> list[list[str]]:
     """Return the fields of each row, the header first, as Python's own reader has them."""
-    text = "".join(csv_rows(exported(catalog, name), View()))
+    text = "".join(map(str, EXPORTS["csv"].render(exported(catalog, name), View())))
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -286,7 +285,7 @@ class TestCsv:
         ],
     )
     def test_is_quoted_where_it_has_to_be(self, row: tuple[object, ...], line: str) -> None:
-        assert list(csv_rows(Export(self.COLUMNS, iter([row])), View())) == ["a,b,c\r\n", line]
+        assert list(EXPORTS["csv"].render(Export(self.COLUMNS, iter([row])), View())) == ["a,b,c\r\n", line]
 
 
 class TestParquet:
