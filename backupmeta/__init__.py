@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from backupmeta.archive.member import Member as Member
     from backupmeta.backup.inspection import GoneInstall as GoneInstall
     from backupmeta.backup.inspection import Inspection as Inspection
+    from backupmeta.catalog.progress import ScanResult as ScanResult
     from backupmeta.catalog.queries import Export as Export
     from backupmeta.catalog.queries import Query as Query
     from backupmeta.catalog.queries import export as export
@@ -79,6 +80,7 @@ _NAMES: Final = {
     "archive.limits": ("Limits",),
     "archive.member": ("Member",),
     "backup.inspection": ("GoneInstall", "Inspection"),
+    "catalog.progress": ("ScanResult",),
     "catalog.queries": ("Export", "Query", "export", "find"),
     "catalog.report": ("Report", "report"),
     "catalog.scanning": ("scan",),

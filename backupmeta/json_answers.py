@@ -334,15 +334,9 @@ class MemberMatchJson(NameJson):
     last: HolderJson
 
 
-class ScanJson(ObjectJson):
-    """What ``scan`` answers."""
+class ScanResultJson(ObjectJson):
+    """What came out of a scan."""
 
-    catalog: str
-    """The catalog's path."""
-    is_whole: bool
-    """Whether it came to its end, and could read every root."""
-    seconds: float
-    """How long it took."""
     accounts: int
     """How many accounts there were."""
     unchanged: int
@@ -361,6 +355,17 @@ class ScanJson(ObjectJson):
     """Of files, installs and backups: how many are new, changed, moved, returned, vanished."""
     unread: dict[str, str]
     """The roots that were not read, and why."""
+
+
+class ScanJson(ScanResultJson):
+    """What ``scan`` answers."""
+
+    catalog: str
+    """The catalog's path."""
+    is_whole: bool
+    """Whether it came to its end, and could read every root."""
+    seconds: float
+    """How long it took."""
 
 
 class ProgressJson(ObjectJson):

@@ -45,8 +45,9 @@ OF_AN_OPEN_ARCHIVE: Final = {
     "verify": "policy= now=",
 }
 WITH_JSON: Final = {
-    "Backup", "Difference", "Dump", "Event", "Extraction", "Finding", "GoneInstall", "History", "Inspection", "Install",
-    "Member", "MemberResult", "Needs", "Report", "Response", "Room", "Summary", "Table", "Verification",
+    "Backup", "Difference", "Dump", "Event", "Export", "Extraction", "Finding", "GoneInstall", "History", "Inspection",
+    "Install", "Member", "MemberResult", "Needs", "Report", "Response", "Room", "ScanResult", "Summary", "Table",
+    "Verification",
 }  # fmt: skip
 
 
@@ -110,7 +111,11 @@ def test_json_of_results_is_that_of_the_commands(tmp_path: Path) -> None:
     followed = json.loads(run("history", BACKUP, "--root", tmp_path / "home", "--json").out)
     assert json.loads(json.dumps(backupmeta.history(BACKUP, search).to_json())) == followed
     catalog = str(tmp_path / "catalog.sqlite")
-    backupmeta.scan(catalog, search)
+    scanned = json.loads(run("scan", tmp_path / "home", "-o", tmp_path / "other.sqlite", "--json").out)
+    of_a_run = {key: scanned[key] for key in ("catalog", "is_whole", "seconds")}
+    assert {**of_a_run, **backupmeta.scan(catalog, search).to_json()} == scanned
+    lines = run("export", catalog, "--table", "files", "--jsonl").out.splitlines()
+    assert backupmeta.export(catalog, "files").to_json() == [json.loads(line) for line in lines] != []
     stats = json.loads(run("stats", catalog, "--now", str(TIME), "--json").out)
     assert {"catalog": catalog, **backupmeta.stats(catalog, TIME).to_json()} == stats
     report = json.loads(run("report", catalog, "--json").out)

@@ -11,7 +11,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, count
@@ -92,47 +92,6 @@ class Age(NamedTuple):
     oldest: int
     newest: int
     is_whole: bool
-
-
-_TROUBLES: Final = 20
-"""Of how many accounts it is kept why they could not be read: the catalog has all."""
-
-
-@dataclass(slots=True)
-class ScanResult:
-    """How far a scan is.
-
-    Attributes:
-        accounts: how many accounts were looked at.
-        unchanged: in how many of them nothing changed.
-        unreadable: how many of them could not be read.
-        vanished: how many accounts are gone.
-        archives: how many archives those have that were read.
-        bytes: how large these archives are.
-        walked: how many archives were read to their end.
-        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
-        unread: why a root could not be read; what was known below it stays as it is.
-        altered: what of the catalog was not as it was scanned, and was taken out of it.
-        troubles: why an account could not be read, or not all of it, by its path; the first ones.
-    """
-
-    accounts: int = 0
-    unchanged: int = 0
-    unreadable: int = 0
-    vanished: int = 0
-    archives: int = 0
-    bytes: int = 0
-    walked: int = 0
-    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unread: dict[str, str] = field(default_factory=dict)
-    altered: list[Finding] = field(default_factory=list)
-    troubles: dict[str, str] = field(default_factory=dict)
-
-    def note_trouble(self, account: str, reason: str) -> None:
-        """Count an account that could not be read, or not all of it, and keep why."""
-        self.unreadable += 1
-        if len(self.troubles) < _TROUBLES:
-            self.troubles[account] = reason
 
 
 class Catalog:
@@ -563,6 +522,17 @@ def _is_unfinished(path: str) -> bool:
 def _primary(error: sqlite3.Error) -> int:
     """Return SQLite's primary result code ("Result and Error Codes"); 0 for an error that is not SQLite's."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def digest_of(path: str) -> str | None:
+    """Return the SHA-256 of the catalog's file at ``path``; None where part of what is in it lies beside it still."""
+    if _is_unfinished(path):
+        return None
+    digest = sha256()
+    with _opened(path) as file:
+        while block := file.read(MIB):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager

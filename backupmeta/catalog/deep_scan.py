@@ -19,8 +19,9 @@ from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
-from backupmeta.catalog.database import Catalog, ScanResult, StoredMemory
+from backupmeta.catalog.database import Catalog, StoredMemory
 from backupmeta.catalog.member_lists import MemberList, MemberLists
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.remembered import Memory, Remembered, below, recall
 from backupmeta.catalog.rows import FindingRow, Walked, finding_row
 from backupmeta.catalog.writer import Writer

@@ -1,11 +1,13 @@
 """Asking a catalog: which backups are of a version, a plugin, a user, a time; and the rows of a view, for export."""
 
+import base64
 import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from itertools import chain, groupby
+from json.encoder import encode_basestring
 from operator import attrgetter, eq, ge, gt, itemgetter, le, lt, ne
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +25,7 @@ from backupmeta.errors import EvidenceError, did_you_mean
 from backupmeta.findings import Finding
 from backupmeta.provenance import display
 from backupmeta.search import ALWAYS, Known, Period
+from backupmeta.words import NANOSECONDS, moment, utc
 
 _COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {
     "": eq,
@@ -171,9 +174,9 @@ def conditions(connection: sqlite3.Connection, query: Query) -> Iterator[Conditi
     for sql, value in _EQUAL.items():
         if (text := value(query)) is not None:
             yield Condition(sql, (display(text),) * sql.count("?"))
-    for operator, moment in zip((">=", "<="), query.period, strict=True):
-        if moment is not None:
-            yield Condition(f"b.backup_time {operator} ?", (min(moment, GREATEST),))
+    for operator, limit in zip((">=", "<="), query.period, strict=True):
+        if limit is not None:
+            yield Condition(f"b.backup_time {operator} ?", (min(limit, GREATEST),))
 
 
 def _any_of(conditions: Sequence[Condition]) -> Condition:
@@ -252,9 +255,45 @@ EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{table.name: table_view(table)
 
 _JSON: Final = frozenset({Type.JSON, Type.SHARED})
 
+CellText = Callable[[Any], str]
+"""How what a column holds is written."""
+
+_SECONDS_END: Final = len("2024-06-13T20:55:21")
+
+
+def _flag(number: int) -> str:
+    return "true" if number else "false"
+
+
+def _time_ns(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    time = utc(seconds)
+    return f"{time[:_SECONDS_END]}.{rest:09}{time[_SECONDS_END:]}" if time else str(nanoseconds)
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _string(text: CellText) -> CellText:
+    return lambda cell: f'"{text(cell)}"'
+
+
+NUMBERS: Final[Mapping[Type, CellText]] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
+"""How what a column holds is written, where it is written so in JSON, too."""
+PLAIN: Final[Mapping[Type, CellText]] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
+"""How what a column holds is written, where it is a string in JSON."""
+_JSON_TEXTS: Final[Mapping[Type, CellText]] = {
+    **NUMBERS,
+    **{type_: _string(text) for type_, text in PLAIN.items()},
+    Type.TEXT: encode_basestring,
+    Type.JSON: str,
+    Type.SHARED: str,
+}
+
 
 class Export(NamedTuple):
-    """What is exported.
+    """What is exported. Times of its JSON are ISO 8601 in UTC, those that no calendar has digits; bytes are base64.
 
     Attributes:
         columns: the columns. A time is there once: without the text of it that the views have besides.
@@ -263,6 +302,18 @@ class Export(NamedTuple):
 
     columns: tuple[Column, ...]
     rows: Iterator[Row]
+
+    def json_lines(self) -> Iterator[str]:
+        """Yield a line a row, as it is read: an object with a member for each column."""
+        keys = [(encode_basestring(column.name) + ":", _JSON_TEXTS[column.type]) for column in self.columns]
+        for row in self.rows:
+            cells = zip(keys, row, strict=True)
+            members = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
+            yield f"{{{members}}}\n"
+
+    def to_json(self) -> list[dict[str, object]]:
+        """Return all rows for JSON, as ``export`` prints them; `json_lines` gives them one by one, as text."""
+        return [json.loads(line) for line in self.json_lines()]
 
 
 def exported(table: str) -> View:

@@ -23,8 +23,9 @@ from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import deep_scan, integrity, schema
 from backupmeta.catalog.batch import UNSURE, Batch, Known, Outcome, Scanned, Scanning, Task
-from backupmeta.catalog.database import Catalog, ScanResult, is_as_noted, locked, note, put_aside, require
+from backupmeta.catalog.database import Catalog, is_as_noted, locked, note, put_aside, require
 from backupmeta.catalog.integrity import OWN, Damaged
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.remembered import Memory, Remembered
 from backupmeta.catalog.rows import Cell, FindingRow, finding_row
 from backupmeta.catalog.schema import ACCOUNTS, MEMORIES, SCANS

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema
-from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.integrity import OWN, Damaged, Seals
 from backupmeta.catalog.member_lists import MemberList
 from backupmeta.catalog.member_runs import MemberWriter, Reading
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, ResolvedRow, Rows, Walked, exact
 from backupmeta.record.values import Extension
 

@@ -8,8 +8,7 @@ import functools
 import inspect
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from time import time
@@ -109,11 +108,11 @@ def _zone(text: str) -> tzinfo:
         raise ValueError(f"{text!r} is no time zone; give one such as Europe/Berlin or +02:00") from None
 
 
-def _limit(text: str) -> tuple[str, int]:
+def _bound(text: str) -> tuple[str, int]:
     """Return the name of one of `Limits` and the value in ``members=1000``, ``inflated_bytes=10G``."""
     name, _, number = text.partition("=")
     if name not in LIMIT_NAMES:
-        raise ValueError(f"{name!r} is no limit; {did_you_mean(name, LIMIT_NAMES)}")
+        raise ValueError(f"{name!r} is no bound; {did_you_mean(name, LIMIT_NAMES)}")
     if (bound := amount(number)) is None:
         raise ValueError(f"{number!r} is no number; give one such as {AMOUNTS}")
     return name, bound
@@ -192,7 +191,7 @@ _BESIDE_CATALOG: Final = {
 def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
     """Add what says where to look, on disk or ``in_catalog``, too; the command has a parameter ``where``, a `Where`.
 
-    That has the limits of `limiting`, where the command has that, too.
+    That has the limits of `bounded`, where the command has that, too.
     """
 
     def where(
@@ -226,24 +225,23 @@ def refuse_beside(catalog: str, given: Mapping[str, object], otherwise: str = _O
             raise click.UsageError(f"{name} does not go with {catalog}: {_BESIDE_CATALOG.get(name, otherwise)}")
 
 
-def _limiting(name: str, collect: Callable[[Mapping[str, int]], object]) -> Decorator:
-    names = ", ".join(f"{limit.name}={limit.default}" for limit in fields(Limits) if limit.name != "search_depth")
+def _bounded(name: str, collect: Callable[[Mapping[str, int]], object]) -> Decorator:
     return click.option(
-        "--limit",
+        "--bound",
         name,
-        type=_limit,
+        type=_bound,
         multiple=True,
         callback=lambda _ctx, _param, given: collect(dict(given)),
         metavar="NAME=VALUE",
-        help=f"Change what the file may ask for. Repeatable; by default: {names}.",
+        help="Change what a file may ask for: members=1000, seconds=60, …. Repeatable; 'backupmeta help bounds'.",
     )
 
 
-limiting: Final[Decorator] = _limiting("limits", lambda bounds: Limits(**bounds))
-"""Add what changes the limits on what a file may ask for: a parameter ``limits``, `Limits`, or those of `looking`."""
+bounded: Final[Decorator] = _bounded("limits", lambda bounds: Limits(**bounds))
+"""Add what changes the bounds on what a file may ask for: a parameter ``limits``, `Limits`, or those of `looking`."""
 
-overriding_limits: Final[Decorator] = _limiting("bounds", lambda bounds: bounds)
-"""Add the same, for a command that has other limits by default: ``bounds`` has those that are named, by name."""
+overriding_bounds: Final[Decorator] = _bounded("bounds", lambda bounds: bounds)
+"""Add the same, for a command that has other bounds by default: ``bounds`` has those that are named, by name."""
 
 
 def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -315,6 +313,23 @@ with_provenance: Final[Decorator] = click.option(
     "--provenance", is_flag=True, help="Add where each value comes from, conflicts and findings."
 )
 """Add what shows sources."""
+
+
+quiet: Final[Decorator] = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=messages.be_quiet,
+    help="Show only what fails or can't be read: no progress, no counts, no remarks.",
+)
+"""Add what leaves out all that is well: `messages.is_quiet` has it."""
+
+
+def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> Decorator:
+    """Add ``--fail-on``, which has one of ``words``: ``what`` makes the exit code 1."""
+    help_ = f"What makes the exit code 1: {what}.{' Repeatable.' if is_repeatable else ''}"
+    return click.option("--fail-on", type=click.Choice(list(words)), multiple=is_repeatable, help=help_)
 
 
 # --- where and how to write -------------------------------------------------------------------------------------------

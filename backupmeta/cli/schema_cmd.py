@@ -1,6 +1,5 @@
 """The command ``schema``: the JSON Schema of each JSON that a command prints."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import reduce
@@ -19,7 +18,6 @@ from backupmeta.catalog.schema import Type
 from backupmeta.cli import options, output
 from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
-from backupmeta.search import NOTHING_PROTECTED
 
 VERSION: Final = 1
 """Of all schemas: one more wherever a member goes, or means something else."""
@@ -203,8 +201,6 @@ def schema(name: str | None, *, is_all: bool, folder: str | None, format_name: s
     if name is not None:
         output.write_all(render(described(name), View()))
     elif folder is not None:
-        os.makedirs(folder, exist_ok=True)
-        for each in PRINTED:
-            target = output.Target(os.path.join(folder, f"{each}.schema.json"))
-            target.write(render(described(each), View()), NOTHING_PROTECTED)
+        files = ((f"{each}.schema.json", "".join(render(described(each), View()))) for each in PRINTED)
+        output.write_folder(folder, files)
     return 0

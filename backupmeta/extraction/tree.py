@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import OutputError
@@ -82,7 +82,7 @@ class Tree:
         self.is_new = is_new
         self.begun: set[NewFile] = set()
         self.is_synced = is_synced
-        self.making = _Making(path)
+        self.making: AbstractContextManager[None] = _Making(path)
         self._root = root
         self._parent: tuple[bytes, Folder] = (b"", root)
         self._made = set[bytes]()

@@ -5,21 +5,18 @@ CSV tells what is absent from what is empty: nothing at all, and a pair of quote
 lists, is compressed with zstd, and needs pyarrow, which is imported nowhere else.
 """
 
-import base64
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from backupmeta import escapes
-from backupmeta.catalog.queries import Export, Row
+from backupmeta.catalog.queries import NUMBERS, PLAIN, CellText, Export, Row
 from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
 from backupmeta.render.formats import CsvRow, Format, Formats, Trait, View, csv_formats, rows_for
-from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
@@ -30,10 +27,6 @@ Item = TypeVar("Item")
 ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
 """Renders the rows of a table, as they are read."""
 
-_SECONDS_END: Final = len("2024-06-13T20:55:21")
-
-_Text = Callable[[Any], str]
-"""How what a column holds is written."""
 _GROUP: Final = (10_000, 64 * 1024 * 1024)
 """How many rows, of how many bytes, are kept until they are written together: a row group."""
 _BATCH: Final = (1_000, 4 * 1024 * 1024)
@@ -53,14 +46,7 @@ _ENTRIES: Final[Mapping[Decoder | None, type]] = {
 
 def jsonl(export: Export, view: View) -> Iterable[str]:
     """Yield a line a row: an object with a member for each column."""
-    keys = [(encode_basestring(column.name) + ":", _JSON[column.type]) for column in export.columns]
-    return rows_for(view.width, (_json_line(keys, row) for row in export.rows))
-
-
-def _json_line(keys: list[tuple[str, _Text]], row: Row) -> str:
-    cells = zip(keys, row, strict=True)
-    members = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
-    return escapes.json(f"{{{members}}}\n")
+    return rows_for(view.width, map(escapes.json, export.json_lines()))
 
 
 def _csv_rows(export: Export, _view: View) -> Iterator[CsvRow]:
@@ -71,34 +57,7 @@ def _csv_rows(export: Export, _view: View) -> Iterator[CsvRow]:
         yield [None if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)]
 
 
-def _flag(number: int) -> str:
-    return "true" if number else "false"
-
-
-def _time_ns(nanoseconds: int) -> str:
-    seconds, rest = divmod(nanoseconds, NANOSECONDS)
-    time = utc(seconds)
-    return f"{time[:_SECONDS_END]}.{rest:09}{time[_SECONDS_END:]}" if time else str(nanoseconds)
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _string(text: _Text) -> _Text:
-    return lambda cell: f'"{text(cell)}"'
-
-
-_NUMBERS: Final[Mapping[Type, _Text]] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
-_PLAIN: Final[Mapping[Type, _Text]] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
-_JSON: Final[Mapping[Type, _Text]] = {
-    **_NUMBERS,
-    **{type_: _string(text) for type_, text in _PLAIN.items()},
-    Type.TEXT: encode_basestring,
-    Type.JSON: str,
-    Type.SHARED: str,
-}
-_CSV: Final[Mapping[Type, _Text]] = {**_NUMBERS, **_PLAIN, Type.TEXT: str, Type.JSON: str, Type.SHARED: str}
+_CSV: Final[Mapping[Type, CellText]] = {**NUMBERS, **PLAIN, Type.TEXT: str, Type.JSON: str, Type.SHARED: str}
 
 
 # --- Parquet ----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """What a scan did, how old a catalog is, and what is in it, counted: for people, and as objects for programs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from backupmeta.catalog.database import Age, Scan, ScanResult
+from backupmeta.catalog.database import Age, Scan
+from backupmeta.catalog.progress import CHANGES, KINDS, ScanResult
 from backupmeta.catalog.summary import (
     AMOUNTS,
     KEYS,
@@ -18,13 +19,11 @@ from backupmeta.catalog.summary import (
 )
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, pretty, table
-from backupmeta.words import ago, amounts, are, clock, counted, few, line, minute, place, size
+from backupmeta.words import ago, amounts, are, clock, counted, counts_of, few, line, minute, place, size
 
 if TYPE_CHECKING:
     from backupmeta.json_answers import ProgressJson, ScanJson, StatsJson
 
-_KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
-_CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
 _SCAN_COLUMNS: Final = ("scan", "began (UTC)", "ended (UTC)", "roots")
 _MOST_ROOTS: Final = 3
 _UNKNOWN: Final = "?"
@@ -54,8 +53,8 @@ def scan_text(scanned: Scanned) -> Iterator[str]:
     """Yield a few lines for people."""
     tally = scanned.tally
     yield line(_accounts(tally))
-    for kind, word in _KINDS.items():
-        if changes := amounts(_changes(tally, kind)):
+    for kind, word in KINDS.items():
+        if changes := amounts(tally.changes_of(kind)):
             yield line(f"{word}: {changes}")
     if tally.walked:
         yield line(f"verified: {counted(tally.walked, 'archive')}")
@@ -70,8 +69,14 @@ def _accounts(tally: ScanResult) -> str:
     return f"{counted(tally.accounts, 'account')}{among}{f'; {archives}' if tally.archives else ''}"
 
 
-def _changes(tally: ScanResult, kind: str) -> dict[str, int]:
-    return {change: tally.changes[kind, change] for change in _CHANGES if tally.changes[kind, change]}
+def change_line(tally: ScanResult, words: Collection[str]) -> str:
+    """Return how much of what is there of which ``words``: ``vanished: 1 file, 1 backup``; empty where nothing is."""
+    phrases = []
+    for change in filter(words.__contains__, CHANGES):
+        counts = {word.removesuffix("s"): tally.changes[kind, change] for kind, word in KINDS.items()}
+        if of_change := counts_of({"account": tally.vanished if change == "vanished" else 0, **counts}):
+            phrases.append(f"{change}: {of_change}")
+    return "; ".join(phrases)
 
 
 def scan_json(scanned: Scanned) -> Iterator[str]:
@@ -81,15 +86,7 @@ def scan_json(scanned: Scanned) -> Iterator[str]:
         "catalog": display(scanned.catalog),
         "is_whole": scanned.is_whole and not tally.unread,
         "seconds": round(scanned.seconds, 3),
-        "accounts": tally.accounts,
-        "unchanged": tally.unchanged,
-        "unreadable": tally.unreadable,
-        "vanished": tally.vanished,
-        "archives_read": tally.archives,
-        "archives_verified": tally.walked,
-        "bytes": tally.bytes,
-        "changes": {word: _changes(tally, kind) for kind, word in _KINDS.items()},
-        "unread": {display(root): reason for root, reason in tally.unread.items()},
+        **tally.to_json(),
     }
     yield pretty(described)
 

@@ -15,7 +15,7 @@ from backupmeta.account.home import State
 from backupmeta.account.layout import Locations, server_path
 from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
 from backupmeta.library import list_backups

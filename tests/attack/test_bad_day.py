@@ -342,7 +342,7 @@ def test_little_memory(tmp_path: Path) -> None:
 
     large = tmp_path / "large.tar.gz"
     large.write_bytes(archive(backup_record(title="x" * 1_000_000), [("a", b"x" * 1000)]))
-    for command in (("members",), ("verify",), ("view", "--limit", "record_bytes=9G"), ("list",)):
+    for command in (("members",), ("verify",), ("view", "--bound", "record_bytes=9G"), ("list",)):
         ran = process(command[0], large, *command[1:], before=little)
         assert (ran.code in {0, 1, 2}, "Traceback" in ran.err) == (True, False)
 
@@ -374,7 +374,7 @@ def test_a_large_limit_takes_no_memory(tmp_path: Path) -> None:
             "names",
         ):
             for number in ("9" * 18, "9" * 18 + "G"):
-                assert run("view", target, "--limit", f"{name}={number}").code == 0
+                assert run("view", target, "--bound", f"{name}={number}").code == 0
 
 
 # Class: a root that vanishes meanwhile.
@@ -478,7 +478,7 @@ DIGITS: Final = ("9" * 20, "9" * 4300, "9" * 4301, "9" * 5000, "0" * 5000, "1" +
         ("verify", "{home}", "--jobs", "{}"),
         ("verify", "{home}", "--format", "sarif", "--sarif-results", "{}"),
         *(
-            ("members", "{archive}", "--limit", f"{one}={{}}")
+            ("members", "{archive}", "--bound", f"{one}={{}}")
             for one in ("members", "seconds", "ratio", "window_bytes")
         ),
         ("members", "{archive}", "--json"),

@@ -161,7 +161,7 @@ MISTAKES: Final[Mapping[str, Callable[[str], Arguments]]] = {
     "no time": lambda text: ("list", ".", "--since", text),
     "no check": lambda text: ("checks", text),
     "no table": lambda text: ("export", NAME, "--to", "csv", "--table", text),
-    "no limit": lambda text: ("members", NAME, "--limit", text),
+    "no limit": lambda text: ("members", NAME, "--bound", text),
     "no option": lambda text: ("list", f"--{text}"),
     "no command": lambda text: (text,),
     "an argument more": lambda text: ("explain", NAME, text),

@@ -17,7 +17,7 @@ import pytest
 
 from backupmeta.account.layout import Extent, Listing, listed
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.evidence import Folder
 from backupmeta.search import Search

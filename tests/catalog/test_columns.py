@@ -10,8 +10,8 @@ import pytest
 
 from backupmeta.api.models import Backup
 from backupmeta.catalog import schema
-from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.integrity import seal_all
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences

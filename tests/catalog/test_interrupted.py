@@ -20,7 +20,7 @@ import pytest
 from benchmarks.fleets import write_fleet
 
 from backupmeta.catalog.batch import Batch
-from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from backupmeta.work.orders import Order, Part, Pool, Watch, Work, Workers

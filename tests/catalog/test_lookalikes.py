@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from backupmeta import Search
-from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
 from backupmeta.library import list_backups

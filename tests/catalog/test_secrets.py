@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.progress import ScanResult
 from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search

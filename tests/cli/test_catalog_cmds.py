@@ -53,6 +53,59 @@ def shell(script: str) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(["bash", "-c", program], capture_output=True, timeout=120, check=False)
 
 
+@pytest.fixture(scope="module")
+def older_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of the account beside it, of which since then an archive has vanished and a record has changed."""
+    folder = tmp_path_factory.mktemp("older")
+    account = Account(folder / "home/exampleu").whole()
+    catalog = scanned(account, folder / "catalog.sqlite")
+    (account.archives / NAME).unlink()
+    account.backup(content=backup_record(title="Changed"))
+    return catalog
+
+
+class TestWhatMakesAScanFail:
+    @pytest.mark.parametrize(
+        ("words", "code", "line"),
+        [
+            ([], 0, ""),
+            (["vanished"], 1, "backupmeta: --fail-on: vanished: 1 file\n"),
+            (["changed"], 1, "backupmeta: --fail-on: changed: 1 file, 1 backup\n"),
+            (
+                ["vanished", "moved", "changed"],
+                1,
+                "backupmeta: --fail-on: changed: 1 file, 1 backup; vanished: 1 file\n",
+            ),
+            (["new", "moved", "returned"], 0, ""),
+        ],
+    )
+    def test_is_what_was_named(
+        self, older_catalog: Path, tmp_path: Path, words: list[str], code: int, line: str
+    ) -> None:
+        catalog = shutil.copy(older_catalog, tmp_path / "catalog.sqlite")
+        options = [option for word in words for option in ("--fail-on", word)]
+        ran = run("scan", older_catalog.parent / "home", "-o", catalog, "--jobs", "1", "--progress", "none", *options)
+        assert (ran.code, ran.err) == (code, line)
+
+    def test_of_a_first_scan_all_is_new(self, account: Account, tmp_path: Path) -> None:
+        ran = run("scan", account.home, "-o", tmp_path / "catalog.sqlite", "--jobs", "1", "--fail-on", "new")
+        assert (ran.code, ran.err) == (1, "backupmeta: --fail-on: new: 3 files, 1 install, 1 backup\n")
+
+    def test_an_account_that_vanished_counts_and_what_is_unread_wins(self, account: Account, tmp_path: Path) -> None:
+        Account(account.home.parent / "other")
+        catalog = scanned(account, tmp_path / "catalog.sqlite")
+        shutil.rmtree(account.home.parent / "other")
+        asked = ("-o", catalog, "--jobs", "1", "--fail-on", "vanished")
+        ran = run("scan", account.home.parent, tmp_path / "nowhere", *asked)
+        assert (ran.code, ran.err) == (2, "backupmeta: --fail-on: vanished: 1 account\n")
+
+    def test_an_unknown_word_is_a_mistake_that_names_those_there_are(self, account: Account, tmp_path: Path) -> None:
+        ran = run("scan", account.home, "-o", tmp_path / "catalog.sqlite", "--fail-on", "gone")
+        assert ran.code == 2
+        assert "'gone' is not one of 'new', 'changed', 'moved', 'returned', 'vanished'" in ran.err
+        assert not (tmp_path / "catalog.sqlite").exists()
+
+
 class TestExport:
     def test_of_backups_as_jsonl_says_how_old_it_is(self, catalog: Path) -> None:
         ran = run("export", catalog, "--to", "jsonl")
