@@ -315,6 +315,17 @@ with_provenance: Final[Decorator] = click.option(
 """Add what shows sources."""
 
 
+quiet: Final[Decorator] = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=messages.be_quiet,
+    help="Show only what fails or can't be read: no progress, no counts, no remarks.",
+)
+"""Add what leaves out all that is well: `messages.is_quiet` has it."""
+
+
 def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> Decorator:
     """Add ``--fail-on``, which has one of ``words``: ``what`` makes the exit code 1."""
     help_ = f"What makes the exit code 1: {what}.{' Repeatable.' if is_repeatable else ''}"

@@ -1,6 +1,5 @@
 """The command ``schema``: the JSON Schema of each JSON that a command prints."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import reduce
@@ -16,7 +15,7 @@ from backupmeta.api import models
 from backupmeta.catalog import report
 from backupmeta.catalog.queries import EXPORTED, export_columns
 from backupmeta.catalog.schema import Type
-from backupmeta.cli import options
+from backupmeta.cli import options, output
 from backupmeta.cli.output import Target
 from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
@@ -198,14 +197,11 @@ def schema(name: str | None, *, folder: str | None, format_name: str, target: Ta
     if folder is not None:
         if name is not None or target.path is not None:
             raise click.UsageError("--to FOLDER writes all schemas; a single one goes to -o FILE")
-        os.makedirs(folder, exist_ok=True)
-        targets = {each: Target(os.path.join(folder, f"{each}.schema.json")) for each in PRINTED}
+        files = ((f"{each}.schema.json", "".join(render(described(each), View()))) for each in PRINTED)
+        output.write_folder(folder, files)
     elif name is None:
-        raise click.UsageError(
-            "give the NAME of one schema, or --to FOLDER for all; 'backupmeta help outputs' has them"
-        )
+        advice = "'backupmeta help outputs' has the names"
+        raise click.UsageError(f"give the NAME of one schema, or --to FOLDER for all; {advice}")
     else:
-        targets = {name: target}
-    for each, place in targets.items():
-        place.write(render(described(each), View()), NOTHING_PROTECTED)
+        target.write(render(described(name), View()), NOTHING_PROTECTED)
     return 0

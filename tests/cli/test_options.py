@@ -13,8 +13,8 @@ from tests.invented import Account, run
 DAY = 1_718_236_800
 """2024-06-13T00:00:00Z, in Unix seconds (date -u -d 2024-06-13 +%s)."""
 
-WITHOUT_A_FORMAT = {"cat"}
-"""It answers with the bytes of a member."""
+WITHOUT_A_FORMAT = {"cat", "help"}
+"""They answer with the bytes of a member, and of a page."""
 
 
 @pytest.mark.parametrize("name", sorted(commands.COMMANDS.keys() - WITHOUT_A_FORMAT))
