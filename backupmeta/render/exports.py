@@ -16,7 +16,7 @@ from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
-from backupmeta.render.formats import CsvRow, Format, Formats, Trait, View, csv_formats, rows_for
+from backupmeta.render.formats import CsvRow, Format, Formats, Trait, View, csv_formats, json_array, rows_for
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
@@ -47,6 +47,12 @@ _ENTRIES: Final[Mapping[Decoder | None, type]] = {
 def jsonl(export: Export, view: View) -> Iterable[str]:
     """Yield a line a row: an object with a member for each column."""
     return rows_for(view.width, map(escapes.json, export.json_lines()))
+
+
+def json_(export: Export, view: View) -> Iterator[str]:
+    """Yield an array of the objects of `jsonl`, a line each."""
+    yield from json_array(line.rstrip("\n") for line in jsonl(export, view))
+    yield "\n"
 
 
 def _csv_rows(export: Export, _view: View) -> Iterator[CsvRow]:
@@ -175,6 +181,7 @@ def _entry(kind: type) -> "DataType":
 
 EXPORTS: Final[Formats[ExportRendering]] = Formats(
     Format("jsonl", "one JSON object a line", jsonl),
+    Format("json", "an array of the same objects", json_),
     *csv_formats("a column a field", _csv_rows),
     Format("parquet", "columns with types; needs -o FILE", parquet, Trait.IN_A_FILE_ALONE),
 )
