@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar, cast
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, MIB, amount
 from backupmeta.checks.checked_backup import PREFIX, Check, Requirements
-from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS, position
 from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
 from backupmeta.findings import Finding, FindingRule, Group, Severity
@@ -501,22 +501,11 @@ class Verification:
         return cast("VerificationJson", described)
 
 
-_ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
-
-
 def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
     """Return the findings that ``policy`` asks for, the most severe first, else in the order of `FINDINGS`."""
     asked = ((finding, policy.severity(finding.rule)) for finding in findings)
     kept = [Judged(finding, severity) for finding, severity in asked if severity is not None]
-    return tuple(
-        sorted(
-            kept,
-            key=lambda judgement: (
-                judgement.severity.rank,
-                _ORDER.get(judgement.finding.id, len(_ORDER)),
-            ),
-        )
-    )
+    return tuple(sorted(kept, key=lambda judgement: (judgement.severity.rank, position(judgement.finding.id))))
 
 
 def verdict_of(judged: Iterable[Judged], policy: Policy) -> Verdict:

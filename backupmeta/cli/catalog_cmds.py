@@ -68,6 +68,7 @@ _PRIVATE: Final = 0o077
     show_default=True,
     help="How to tell on stderr how far it is.",
 )
+@options.quiet
 @options.formatted(SCANS)
 def scan(
     path: str,
@@ -122,7 +123,8 @@ def scan(
     def write_result(*, is_whole: bool) -> int:
         messages.write_unread_accounts(tally)
         scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
-        output.write_all(SCANS[format_name].render(scanned, View()))
+        if format_name != "text" or not messages.is_quiet():
+            output.write_all(SCANS[format_name].render(scanned, View()))
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
@@ -188,7 +190,8 @@ def _exported(name: str) -> str:
 
 @click.command()
 @click.argument("catalog")
-@options.formatted(EXPORTS, "--to")
+@options.quiet
+@options.formatted(EXPORTS)
 @click.option(
     "--table",
     type=_exported,
@@ -206,9 +209,9 @@ def export(catalog: str, format_name: str, table: str, target: Target) -> int:
 
     \b
     Examples:
-      backupmeta export catalog.sqlite --to csv > backups.csv
-      backupmeta export catalog.sqlite --to jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
-      backupmeta export catalog.sqlite --to parquet -o backups.parquet
+      backupmeta export catalog.sqlite --csv > backups.csv
+      backupmeta export catalog.sqlite --jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
+      backupmeta export catalog.sqlite --format parquet -o backups.parquet
     """
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target.path, protected)
@@ -280,6 +283,7 @@ _written_for: Final = options.collected(
 @options.looking("ROOT|CATALOG")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests.")
 @_written_for
+@options.quiet
 @options.formatted(REPORTS)
 @options.writing
 @options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")

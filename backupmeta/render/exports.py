@@ -18,7 +18,7 @@ from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
-from backupmeta.render.formats import Format, Formats, Trait, View, rows_for
+from backupmeta.render.formats import Format, Formats, Trait, View, json_array, rows_for
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
@@ -51,6 +51,12 @@ _ENTRIES: Final[Mapping[Decoder | None, type]] = {
 def jsonl(export: Export, view: View) -> Iterable[str]:
     """Yield a line a row: an object with a member for each column."""
     return rows_for(view.width, map(escapes.json, export.json_lines()))
+
+
+def json_(export: Export, view: View) -> Iterator[str]:
+    """Yield an array of the objects of `jsonl`, a line each."""
+    yield from json_array(line.rstrip("\n") for line in jsonl(export, view))
+    yield "\n"
 
 
 def csv(export: Export, view: View) -> Iterable[str]:
@@ -192,6 +198,7 @@ def _entry(kind: type) -> "DataType":
 
 EXPORTS: Final[Formats[ExportRendering]] = Formats(
     Format("jsonl", "one JSON object a line", jsonl),
+    Format("json", "an array of the same objects", json_),
     Format("csv", "a column a field", csv),
     Format("parquet", "columns with types; needs -o FILE", parquet, Trait.IN_A_FILE_ALONE),
 )

@@ -127,9 +127,14 @@ def compact(value: object) -> str:
 
 def json_list(before: str, entries: Iterable[object]) -> Iterator[str]:
     """Yield a list in pieces, a line an entry as they come; ``before`` is what stands before it."""
+    return json_array(map(spaced, entries), before)
+
+
+def json_array(entries: Iterable[str], before: str = "") -> Iterator[str]:
+    """Yield the same of ``entries`` that are JSON already."""
     is_empty = True
     for entry in entries:
-        yield f"{before}[\n  {spaced(entry)}" if is_empty else f",\n  {spaced(entry)}"
+        yield f"{before}[\n  {entry}" if is_empty else f",\n  {entry}"
         is_empty = False
     yield f"{before}[]" if is_empty else "\n]"
 

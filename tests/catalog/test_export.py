@@ -383,7 +383,7 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_memory_is_the_same_however_many_rows_there_are(growing: tuple[Path, Path], form: str, tmp_path: Path) -> None:
     target = tmp_path / f"export.{form}"
-    told = [measured(COMMAND, "export", str(one), "--to", form, "-o", str(target)) for one in growing]
+    told = [measured(COMMAND, "export", str(one), "--format", form, "-o", str(target)) for one in growing]
     assert [one.code for one in told] == [0, 0]
     some, many = (one.peak for one in told)
     assert many - some < KIBIBYTES_MORE
