@@ -142,7 +142,7 @@ _WHICH: Final = "decide which of the two is meant before unpacking"
 LIMIT_EXCEEDED: Final = _safe_error(
     "limit-exceeded",
     "something is larger than its limit and was not read",
-    "raise the limit with --limit if you trust the archive",
+    "give it a higher --bound if you trust the archive",
     is_unread=True,
 )
 MEMBER_READINGS_DIFFER: Final = _safe_warning(
@@ -198,7 +198,7 @@ MEMBER_SETUID: Final = _safe_error(
 NAMES_NOT_COMPARED: Final = _safe_note(
     "names-not-compared",
     "more members than names are compared for",
-    "raise --limit names=… to have all of them compared",
+    "give a higher --bound names=… to have all of them compared",
 )
 
 # --- Can the record be read, and do record and name agree? (FORMAT.md §3, §4) -----------------------------------------

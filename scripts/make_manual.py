@@ -1,30 +1,43 @@
 #!/usr/bin/env python3
-"""Write the pages of `backupmeta/manual/` that are made from the table of the tests, or from docstrings.
+"""Write what a program knows into the pages of `backupmeta/manual/`, each section between its two marks.
 
-scripts/make_manual.py            write them
+scripts/make_manual.py            write it
 scripts/make_manual.py --check    write nothing; name the page that differs and exit 1 if there is any
 """
 
 import argparse
 import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
 
-from reference import library_page
-from tampering import page
+from reference import library_page, tables
+from reference.sections import MANUAL, Writer, filled
+from tampering import answers
+
+WRITERS: Final[Mapping[str, Writer]] = {**tables.WRITERS, **library_page.WRITERS, **answers.WRITERS}
+
+
+def differing() -> Iterator[tuple[Path, str]]:
+    """Yield each page that is not as it should be, with what it should be."""
+    for path in sorted(MANUAL.glob("*.md")):
+        text = path.read_text("utf-8")
+        if (whole := filled(text, WRITERS)) != text:
+            yield path, whole
 
 
 def main() -> int:
     """Run the script; return the exit code."""
-    parser = argparse.ArgumentParser(description="Write pages of the manual, or check them.")
+    parser = argparse.ArgumentParser(description="Write what a program knows into the manual, or check it.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything differs")
-    is_check = parser.parse_args().check
-    pages = {page.PAGE: page.page(), library_page.PAGE: library_page.page()}
-    differing = {path: text for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text}
-    for path, text in differing.items():
+    is_check: bool = parser.parse_args().check
+    pages = dict(differing())
+    for path, text in pages.items():
         if is_check:
-            print(f"different or missing: {path.name}; scripts/make_manual.py writes it")
+            print(f"different: {path.name}; scripts/make_manual.py writes it")
         else:
             path.write_text(text, "utf-8")
-    return int(is_check and bool(differing))
+    return int(is_check and bool(pages))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ IN_CIRCLES: set[frozenset[str]] = set()
 MASKING_FUNCTIONS = {"mask_text", "mask_value", "mask_list", "mask_location", "masked"}
 MASKING_MODULES = {
     "archive/member.py": "a member's name enters",
+    "checks/identity.py": "a file's path from a base on enters a finding's identity",
     "checks/policy.py": "a location of a policy enters",
     "cli/messages.py": "what a person typed comes back in a usage error",
     "errors.py": "a path, and what a library says of a file, enter a sentence",

@@ -20,7 +20,7 @@ It is a TOML file, or the table ``[tool.backupmeta]`` of a ``pyproject.toml``; e
     [versions]                        # the lowest one, by application, as the record's installer names it
     wordpress = "6.4"
 
-    [limits]                          # as --limit
+    [bounds]                          # as --bound
     inflated_bytes = "10G"
 
 A finding which says that evidence could not be read (`FindingRule.is_unread`) answers to its own id alone. No group
@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar, cast
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, MIB, amount
 from backupmeta.checks.checked_backup import PREFIX, Check, Requirements
-from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS, position
 from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
 from backupmeta.findings import Finding, FindingRule, Group, Severity
@@ -150,9 +150,9 @@ class PolicyTable:
             for meant in self._reading.each(self._place + key, [self._values[key]], decode)
         }
 
-    def end(self) -> None:
-        """Remember as mistakes the keys that nobody asked for."""
-        self._right(one_of("key of a policy", self._asked))
+    def end(self, words: str = "key of a policy") -> None:
+        """Remember as mistakes the keys that nobody asked for; ``words`` say what they are not."""
+        self._right(one_of(words, self._asked))
 
     def _right(self, check: Decode[object]) -> list[str]:
         return [key for key in self._values if self._reading.meaning(self._place + key, key, check)]
@@ -346,7 +346,7 @@ def _policy(table: PolicyTable) -> Policy:
         fail_on=table.one("fail-on", _severity, Severity.WARNING),
         severities=_severities(table.table("severity").entries(_ids, _severity)),
         requirements=_requirements(table.table("require"), table.table("versions")),
-        limits=table.table("limits").entries(_limit, _bound),
+        limits=table.table("bounds").entries(_limit, _bound),
     )
     table.end()
     return policy
@@ -377,7 +377,7 @@ def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
 
 _ids: Final = one_of("finding and no group", _NAMES, "'backupmeta checks' lists them")
 _severity: Final = one_of("severity", {severity.value: severity for severity in Severity})
-_limit: Final = one_of("limit", {name: name for name in LIMIT_NAMES})
+_limit: Final = one_of("bound", {name: name for name in LIMIT_NAMES})
 
 
 def _table_name(value: object) -> str:
@@ -501,22 +501,11 @@ class Verification:
         return cast("VerificationJson", described)
 
 
-_ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
-
-
 def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
     """Return the findings that ``policy`` asks for, the most severe first, else in the order of `FINDINGS`."""
     asked = ((finding, policy.severity(finding.rule)) for finding in findings)
     kept = [Judged(finding, severity) for finding, severity in asked if severity is not None]
-    return tuple(
-        sorted(
-            kept,
-            key=lambda judgement: (
-                judgement.severity.rank,
-                _ORDER.get(judgement.finding.id, len(_ORDER)),
-            ),
-        )
-    )
+    return tuple(sorted(kept, key=lambda judgement: (judgement.severity.rank, position(judgement.finding.id))))
 
 
 def verdict_of(judged: Iterable[Judged], policy: Policy) -> Verdict:

@@ -28,7 +28,8 @@ from backupmeta.search import Criteria, Search, ordered
 @options.collected("shown", ListView)
 @options.secretive
 @options.with_provenance
-@options.limiting
+@options.bounded
+@options.quiet
 @options.formatted(ANSWERS)
 def view(
     target: str,
@@ -170,7 +171,7 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
+        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_remark))
 
     return options.collected(
         "presentation",
@@ -178,9 +179,12 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
         click.option("--sort", type=options.sort_key, metavar="FIELD", help="Sort by a field; -FIELD for descending."),
         options.formatted(table),
         options.collected("view", ListView),
-        click.option("--offset", type=options.COUNT, default=0, show_default=True, help="Leave out so many first."),
-        click.option("--limit", type=options.COUNT, help="Show at most so many; --json: 50, as the server."),
+        click.option("--offset", type=options.COUNT, metavar="N", default=0, help="Leave out the first N rows."),
+        click.option(
+            "--limit", type=options.COUNT, metavar="N", help="Show at most N rows; --json: 50, as the server."
+        ),
         options.with_provenance,
+        options.quiet,
     )
 
 

@@ -34,7 +34,7 @@ from backupmeta.work.orders import HERE
 @click.option("--deep", is_flag=True, help="Read both archives through: compare members, and the dumps' tables.")
 @click.option("--user", metavar="NAME", help="Only what belongs to NAME.")
 @options.looking("--root")
-@options.limiting
+@options.bounded
 @options.formatted(DIFFERENCES)
 @options.writing
 def diff(
@@ -94,7 +94,8 @@ def diff(
     "also for slashes: '*.php'. #3 is the third member of the archive that is named as INSTALL.",
 )
 @options.looking("--root")
-@options.limiting
+@options.bounded
+@options.quiet
 @options.formatted(HISTORIES)
 @options.at_work
 @options.writing
@@ -175,6 +176,7 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
     metavar="N",
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
 )
+@options.quiet
 @options.formatted(TIMELINES)
 @click.option(
     "--bodyfile-unset",
@@ -185,7 +187,7 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
 )
 @options.writing
 @options.at_work
-@options.limiting
+@options.bounded
 def timeline(
     where: Where,
     *,

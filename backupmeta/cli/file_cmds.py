@@ -18,7 +18,7 @@ from backupmeta.render.members import MEMBERS, STEPS, Walk, verdict
 @click.command()
 @options.TARGET
 @options.locating
-@options.limiting
+@options.bounded
 @options.secretive
 @options.formatted(STEPS)
 def explain(target: str, where: Where, *, show_secrets: bool, format_name: str) -> int:
@@ -53,7 +53,8 @@ def explain(target: str, where: Where, *, show_secrets: bool, format_name: str) 
     type=click.Choice(["sha256", "sha1", "md5"]),
     help="With --json: add this digest of each file in the archive.",
 )
-@options.limiting
+@options.bounded
+@options.quiet
 @options.formatted(MEMBERS)
 def members(
     target: str, where: Where, *, algorithms: tuple[str, ...], member_digest: str | None, format_name: str
@@ -70,7 +71,7 @@ def members(
     Examples:
       backupmeta members app_example-com_Blog_2024-06-13_20-55-21.tar.gz
       backupmeta members app_….tar.gz --json --member-digest sha256 > members.json
-      backupmeta members unknown.tar.gz --limit inflated_bytes=10G --limit seconds=60
+      backupmeta members unknown.tar.gz --bound inflated_bytes=10G --bound seconds=60
     """
     has_contents = Trait.WITH_CONTENTS in MEMBERS[format_name].traits
     if member_digest:
@@ -83,7 +84,7 @@ def members(
         walked = Pass(file, where.limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
         code = messages.judge(walked.findings(), file.path)
-        messages.write_line(verdict(walked))
+        messages.write_remark(verdict(walked))
         return code
 
 
@@ -91,7 +92,7 @@ def members(
 @options.TARGET
 @click.argument("member")
 @options.locating
-@options.limiting
+@options.bounded
 @click.option("--show-secrets", is_flag=True, help="Give a record's exact bytes, secrets and all.")
 def cat(target: str, member: str, where: Where, *, show_secrets: bool) -> int:
     """Write the content of one MEMBER of TARGET's archive to stdout.

@@ -8,8 +8,7 @@ import functools
 import inspect
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from time import time
@@ -109,11 +108,11 @@ def _zone(text: str) -> tzinfo:
         raise ValueError(f"{text!r} is no time zone; give one such as Europe/Berlin or +02:00") from None
 
 
-def _limit(text: str) -> tuple[str, int]:
+def _bound(text: str) -> tuple[str, int]:
     """Return the name of one of `Limits` and the value in ``members=1000``, ``inflated_bytes=10G``."""
     name, _, number = text.partition("=")
     if name not in LIMIT_NAMES:
-        raise ValueError(f"{name!r} is no limit; {did_you_mean(name, LIMIT_NAMES)}")
+        raise ValueError(f"{name!r} is no bound; {did_you_mean(name, LIMIT_NAMES)}")
     if (bound := amount(number)) is None:
         raise ValueError(f"{number!r} is no number; give one such as {AMOUNTS}")
     return name, bound
@@ -192,7 +191,7 @@ _BESIDE_CATALOG: Final = {
 def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
     """Add what says where to look, on disk or ``in_catalog``, too; the command has a parameter ``where``, a `Where`.
 
-    That has the limits of `limiting`, where the command has that, too.
+    That has the limits of `bounded`, where the command has that, too.
     """
 
     def where(
@@ -226,24 +225,23 @@ def refuse_beside(catalog: str, given: Mapping[str, object], otherwise: str = _O
             raise click.UsageError(f"{name} does not go with {catalog}: {_BESIDE_CATALOG.get(name, otherwise)}")
 
 
-def _limiting(name: str, collect: Callable[[Mapping[str, int]], object]) -> Decorator:
-    names = ", ".join(f"{limit.name}={limit.default}" for limit in fields(Limits) if limit.name != "search_depth")
+def _bounded(name: str, collect: Callable[[Mapping[str, int]], object]) -> Decorator:
     return click.option(
-        "--limit",
+        "--bound",
         name,
-        type=_limit,
+        type=_bound,
         multiple=True,
         callback=lambda _ctx, _param, given: collect(dict(given)),
         metavar="NAME=VALUE",
-        help=f"Change what the file may ask for. Repeatable; by default: {names}.",
+        help="Change what a file may ask for: members=1000, seconds=60, …. Repeatable; 'backupmeta help bounds'.",
     )
 
 
-limiting: Final[Decorator] = _limiting("limits", lambda bounds: Limits(**bounds))
-"""Add what changes the limits on what a file may ask for: a parameter ``limits``, `Limits`, or those of `looking`."""
+bounded: Final[Decorator] = _bounded("limits", lambda bounds: Limits(**bounds))
+"""Add what changes the bounds on what a file may ask for: a parameter ``limits``, `Limits`, or those of `looking`."""
 
-overriding_limits: Final[Decorator] = _limiting("bounds", lambda bounds: bounds)
-"""Add the same, for a command that has other limits by default: ``bounds`` has those that are named, by name."""
+overriding_bounds: Final[Decorator] = _bounded("bounds", lambda bounds: bounds)
+"""Add the same, for a command that has other bounds by default: ``bounds`` has those that are named, by name."""
 
 
 def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -317,6 +315,23 @@ with_provenance: Final[Decorator] = click.option(
 """Add what shows sources."""
 
 
+quiet: Final[Decorator] = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=messages.be_quiet,
+    help="Show only what fails or can't be read: no progress, no counts, no remarks.",
+)
+"""Add what leaves out all that is well: `messages.is_quiet` has it."""
+
+
+def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> Decorator:
+    """Add ``--fail-on``, which has one of ``words``: ``what`` makes the exit code 1."""
+    help_ = f"What makes the exit code 1: {what}.{' Repeatable.' if is_repeatable else ''}"
+    return click.option("--fail-on", type=click.Choice(list(words)), multiple=is_repeatable, help=help_)
+
+
 # --- where and how to write -------------------------------------------------------------------------------------------
 
 
@@ -328,23 +343,21 @@ writing: Final[Decorator] = collected(
 """Add what says where the answer is written; the command has a parameter ``target``, an `output.Target`."""
 
 
-def formatted(table: Formats[Render], *older: str) -> Decorator:
-    """Add ``--format`` with the formats of ``table``, and its short forms; ``older`` spellings of it go on.
+def formatted(table: Formats[Render]) -> Decorator:
+    """Add ``--format`` with the formats of ``table``, and its short forms.
 
     The command has a parameter ``format_name``: that of the first format where none is given.
     """
     shorts = _shorts(table)
     phrases = "; ".join(f"{entry.name}: {entry.meaning}" for entry in table.values())
     choice, meaning = click.Choice(list(table)), f"How to write it. {phrases}."
-    options: list[Decorator] = [click.option("--format", *older, "formats", type=choice, multiple=True, help=meaning)]
-    for short, name in shorts.items():
-        options.append(click.option(f"--{short}", is_flag=True, help=f"The same as --format {name}."))
+    options: list[Decorator] = [click.option("--format", "formats", type=choice, multiple=True, help=meaning)]
+    options += [click.option(f"--{short}", is_flag=True, help=f"The same as --format {short}.") for short in shorts]
 
     def format_name(formats: tuple[str, ...], *, json: bool = False, jsonl: bool = False, csv: bool = False) -> str:
         names = {f"--format {name}": name for name in formats}
-        for short, is_given in (("json", json), ("jsonl", jsonl), ("csv", csv)):
-            if is_given:
-                names[f"--{short}"] = shorts[short]
+        given = {"json": json, "jsonl": jsonl, "csv": csv}
+        names |= {f"--{short}": short for short in shorts if given[short]}
         if len(set(names.values())) > 1:
             raise click.UsageError(f"{' and '.join(names)} are two formats; give one")
         return next(iter(names.values()), next(iter(table)))
@@ -352,10 +365,9 @@ def formatted(table: Formats[Render], *older: str) -> Decorator:
     return collected("format_name", format_name, *options)
 
 
-def _shorts(table: Formats[Render]) -> dict[str, str]:
-    """Return which formats have short forms: JSON, the JSON of a line an object where there is no other, and CSV."""
-    shorts = {name: name for name in ("json", "jsonl", "csv") if name in table}
-    return {"json": "jsonl", **shorts} if "jsonl" in table and "json" not in table else shorts
+def _shorts(table: Formats[Render]) -> list[str]:
+    """Return which formats have short forms."""
+    return [name for name in ("json", "jsonl", "csv") if name in table]
 
 
 def need(trait: Trait, table: Formats[Render], format_name: str, option: str) -> None:

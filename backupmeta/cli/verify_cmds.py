@@ -34,18 +34,15 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 @click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see 'backupmeta help verify').")
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(list(map(str, Severity))),
-    help="The least severity that fails; warning by default.",
-)
+@options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
 @options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
 @click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
 @options.writing
 @options.at_work
-@options.overriding_limits
+@options.quiet
+@options.overriding_bounds
 def verify(
     targets: tuple[str, ...],
     where: Where,
@@ -89,19 +86,19 @@ def verify(
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with messages.progress_bar(size) as bar, target.opened(protected) as write:
+    with messages.progress_bar(size, lambda: tally.line) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
-        view = VerificationView(target.width, selection)
+        view = VerificationView(target.width, selection, messages.is_quiet())
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
     if selection.line:
-        messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
+        messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
         messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
     elif format_name != "text" or target.path is not None:
-        messages.write_line(tally.line)
+        messages.write_remark(tally.line)
     return _EXIT_CODES.get(tally.verdict, 2)
 
 
@@ -128,7 +125,7 @@ def _policy(path: str | None, protected: Protected) -> Policy:
     if (project := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
     chosen = policy.load(project, policy.require_trusted)
-    messages.write_line(f"the policy is the one in {project}")
+    messages.write_remark(f"the policy is the one in {project}")
     return chosen
 
 

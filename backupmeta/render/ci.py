@@ -28,7 +28,7 @@ from backupmeta.folders import TemporaryDatabase
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, on_disk
 from backupmeta.render import verified
-from backupmeta.render.formats import Format, Formats, any_view, spaced
+from backupmeta.render.formats import Format, Formats, spaced
 from backupmeta.secrets import mask_text
 from backupmeta.words import counted, said_by, visible
 
@@ -329,13 +329,21 @@ def _uri(path: str) -> str:
 
 VERIFICATIONS: Final[Formats[verified.VerificationRendering]] = Formats(
     Format("text", "lines for people", verified.as_text),
-    Format("json", "one object, with the evidence of each finding", any_view(verified.as_json)),
-    Format("junit", "JUnit XML, in which CI servers show tests", any_view(junit)),
+    Format("json", "one object, with the evidence of each finding", verified.as_json),
+    Format(
+        "junit",
+        "JUnit XML, in which CI servers show tests",
+        lambda verifications, view: junit(view.shown(verifications)),
+    ),
     Format(
         "sarif",
         "SARIF 2.1.0, for code scanning",
-        lambda verifications, view: sarif(verifications, view.selection),
+        lambda verifications, view: sarif(view.shown(verifications), view.selection),
     ),
-    Format("github", "annotations of a step of GitHub Actions", any_view(github)),
+    Format(
+        "github",
+        "annotations of a step of GitHub Actions",
+        lambda verifications, view: github(view.shown(verifications)),
+    ),
 )
 """The formats of verifications."""

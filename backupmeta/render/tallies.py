@@ -1,10 +1,10 @@
 """What a scan did, how old a catalog is, and what is in it, counted: for people, and as objects for programs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta.catalog.database import Age, Scan
-from backupmeta.catalog.progress import KINDS, ScanResult
+from backupmeta.catalog.progress import CHANGES, KINDS, ScanResult
 from backupmeta.catalog.summary import (
     AMOUNTS,
     KEYS,
@@ -19,7 +19,7 @@ from backupmeta.catalog.summary import (
 )
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, pretty, table
-from backupmeta.words import ago, amounts, are, clock, counted, few, line, minute, place, size
+from backupmeta.words import ago, amounts, are, clock, counted, counts_of, few, line, minute, place, size
 
 if TYPE_CHECKING:
     from backupmeta.json_answers import ProgressJson, ScanJson, StatsJson
@@ -67,6 +67,16 @@ def _accounts(tally: ScanResult) -> str:
     among = f" ({amounts(aside)})" if any(aside.values()) else ""
     archives = f"{counted(tally.archives, 'archive')} of {size(tally.bytes)} in those that were read"
     return f"{counted(tally.accounts, 'account')}{among}{f'; {archives}' if tally.archives else ''}"
+
+
+def change_line(tally: ScanResult, words: Collection[str]) -> str:
+    """Return how much of what is there of which ``words``: ``vanished: 1 file, 1 backup``; empty where nothing is."""
+    phrases = []
+    for change in filter(words.__contains__, CHANGES):
+        counts = {word.removesuffix("s"): tally.changes[kind, change] for kind, word in KINDS.items()}
+        if of_change := counts_of({"account": tally.vanished if change == "vanished" else 0, **counts}):
+            phrases.append(f"{change}: {of_change}")
+    return "; ".join(phrases)
 
 
 def scan_json(scanned: Scanned) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The manual's page about the library, from the signatures and docstrings of the public names."""
+"""What the manual has of the library's public names, from the signatures and docstrings of the public names."""
 
 import ast
 import inspect
@@ -11,35 +11,9 @@ from pathlib import Path
 from typing import Final, cast
 
 from pydantic import BaseModel
+from reference.sections import Writer
 
 import backupmeta
-
-PAGE: Final = Path(__file__).parent.parent.parent / "backupmeta/manual/library.md"
-
-_BEGIN: Final = """\
-# The library: public names
-
-`import backupmeta` offers what the command line does, typed, without printing or exiting: for restore tools, for
-checks of your own, for programs that keep track of backups. Nothing is written but what a function is asked to write.
-
-Open an archive once, and what was verified is what is read, whatever takes its place at its path meanwhile:
-
-```python
-import backupmeta
-
-with backupmeta.open_archive("app_example-com_Blog_2024-06-13_20-55-21.tar.gz") as archive:
-    print(archive.verify().verdict, archive.inspection.get("version"))
-    for member in archive.members():  # as they pass; open gives the content on the way
-        if member.text == "wp-includes/version.php":
-            print(archive.open(member).read().decode())
-```
-
-`Search` says where to look for backups, and each function that looks takes it. Results have `to_json()`, which gives
-what the commands print (`backupmeta schema` has the JSON Schemas). Secrets are masked in texts and in JSON. A function
-whose name is that of a command does what that command does: `backupmeta COMMAND --help`. What
-goes wrong with evidence, catalogs or outputs is a `BackupMetaError`; a wrong argument is a `TypeError` or a
-`ValueError`. Names that are not on this page, in the README or in another page of the manual are private.
-"""
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Reading archives": (
@@ -64,13 +38,13 @@ _WIDTH: Final = 120
 _HEADING: Final = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 
 
-def page() -> str:
-    """Return the page. Raises `ValueError` where it lacks a public name, or has another one."""
+def _public_names() -> str:
+    """Return the section. Raises `ValueError` where it lacks a public name, or has another one."""
     named = [name for names in GROUPS.values() for name in names]
     if differing := {*named, "__version__"} ^ set(backupmeta.__all__):
         raise ValueError(f"public, or in the groups of {Path(__file__).name}, but not both: {sorted(differing)}")
     groups = ("\n".join((f"## {title}\n", *map(_entry, names))) for title, names in GROUPS.items())
-    return "\n".join((_BEGIN, *groups)).rstrip("\n") + "\n"
+    return "\n".join(groups).rstrip("\n")
 
 
 def _entry(name: str) -> str:
@@ -249,3 +223,7 @@ def _wrapped(text: str) -> str:
     indent = "  " if text.startswith("- ") else ""
     lines = textwrap.wrap(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines) + ("\n" if text.endswith("\n") else "")
+
+
+WRITERS: Final[Mapping[str, Writer]] = {"public-names": _public_names}
+"""The section, by its name."""

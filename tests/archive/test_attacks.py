@@ -259,7 +259,7 @@ def test_no_attack_costs_memory(tmp_path: Path, idle: int, name: str) -> None:
     make, limits, words = ATTACKS[name]
     path = tmp_path / "a.tar.gz"
     path.write_bytes(make())
-    arguments = [word for limit in limits.split() for word in ("--limit", limit)]
+    arguments = [word for limit in limits.split() for word in ("--bound", limit)]
     command = ["members", str(path), "--json", "--member-digest", "sha256", *arguments]
     outcome = measured(COMMAND, *command, keeps_out=False)
     assert_flat(outcome, idle)
@@ -310,7 +310,7 @@ def assert_flat(outcome: Outcome, idle: int) -> None:
 def test_many_records_cost_a_head_no_memory(tmp_path: Path, idle: int) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(packed(header(b"old/APP-META.INI") * 200_000 + LAST))
-    assert_flat(measured(COMMAND, "view", str(path), "--limit", "ratio=100000", keeps_out=False), idle)
+    assert_flat(measured(COMMAND, "view", str(path), "--bound", "ratio=100000", keeps_out=False), idle)
 
 
 @posix
@@ -319,7 +319,7 @@ def test_4_gib_are_walked_in_flat_memory(tmp_path: Path, idle: int) -> None:
     big = header(b"big", b"\x80" + size.to_bytes(11, "big"))
     path = tmp_path / "a.tar.gz"
     path.write_bytes(packed(big) + packed(bytes(64 * MIB)) * 64 + packed(LAST))
-    outcome = measured(COMMAND, "members", str(path), "--limit", "ratio=2000")
+    outcome = measured(COMMAND, "members", str(path), "--bound", "ratio=2000")
     assert_flat(outcome, idle)
     assert [line.split()[-1] for line in outcome.out.splitlines()] == ["big", "last"]
     assert f"complete; 2 members, {size + 512 + len(LAST):,} bytes inflated" in outcome.err
@@ -329,7 +329,7 @@ def test_4_gib_are_walked_in_flat_memory(tmp_path: Path, idle: int) -> None:
 def test_the_limit_on_time_ends_a_search_for_streams(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(full_of_signatures(400_000))
-    outcome = measured(COMMAND, "members", str(path), "--limit", "seconds=1")
+    outcome = measured(COMMAND, "members", str(path), "--bound", "seconds=1")
     assert (outcome.code, outcome.out.split()[-1]) == (2, "first")
     assert "takes more than 1 second," in outcome.err
 
@@ -357,8 +357,8 @@ LIMITED: Final[dict[str, Callable[[], bytes]]] = {
 def test_each_limit_can_be_set_and_ends_the_walk(tmp_path: Path, limit: str) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(LIMITED[limit]())
-    without, told = run("members", path), run("members", path, "--limit", limit)
-    as_json = run("members", path, "--json", "--limit", limit)
+    without, told = run("members", path), run("members", path, "--bound", limit)
+    as_json = run("members", path, "--json", "--bound", limit)
     assert without.code < 2
     assert (told.code, as_json.code) == (2, 2)
     if not as_json.out:

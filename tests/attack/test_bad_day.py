@@ -149,7 +149,7 @@ LISTS: Final[dict[str, Command]] = {
     "list ": ("--json",),
     "installs": ("--jsonl",),
     "verify": ("--json", "--jobs", "1", *NOW),
-    "timeline": ("--json",),
+    "timeline": ("--jsonl",),
 }
 
 
@@ -207,7 +207,7 @@ def test_one_root_of_several_that_cannot_be_read(homes: Path, command: str, brok
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("place", ["file", "folder"])
-@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_what_does_not_get_to_the_disk_is_told(
     homes: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], place: str, number: int
 ) -> None:
@@ -243,7 +243,7 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
 
 
-@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_a_file_that_may_not_grow(homes: Path, command: tuple[str, ...]) -> None:
     target = homes.parent / "answer"
     target.write_text("before")
@@ -270,7 +270,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "command",
     [
-        ("timeline", "{large}", "--deep", "--json"),
+        ("timeline", "{large}", "--deep", "--jsonl"),
         ("diff", "{large}/one.tar.gz", "{large}/two.tar.gz", "--deep", "--json"),
         ("history", "{large}/one.tar.gz", "--member", "xx*", "--json"),
         ("report", "{large}", "--format", "json"),
@@ -351,7 +351,7 @@ def test_little_memory(tmp_path: Path) -> None:
 
     large = tmp_path / "large.tar.gz"
     large.write_bytes(archive(backup_record(title="x" * 1_000_000), [("a", b"x" * 1000)]))
-    for command in (("members",), ("verify",), ("view", "--limit", "record_bytes=9G"), ("list",)):
+    for command in (("members",), ("verify",), ("view", "--bound", "record_bytes=9G"), ("list",)):
         ran = process(command[0], large, *command[1:], before=little)
         assert (ran.code in {0, 1, 2}, "Traceback" in ran.err) == (True, False)
 
@@ -383,7 +383,7 @@ def test_a_large_limit_takes_no_memory(tmp_path: Path) -> None:
             "names",
         ):
             for number in ("9" * 18, "9" * 18 + "G"):
-                assert run("view", target, "--limit", f"{name}={number}").code == 0
+                assert run("view", target, "--bound", f"{name}={number}").code == 0
 
 
 # Class: a root that vanishes meanwhile.
@@ -480,14 +480,14 @@ DIGITS: Final = ("9" * 20, "9" * 4300, "9" * 4301, "9" * 5000, "0" * 5000, "1" +
         *(("list", "{home}", option, "{}") for option in ("--since", "--until", "--user", "--tz", "--domain")),
         ("installs", "{home}", "--sort", "time_created"),
         ("timeline", "{home}", "--deep", "--member-limit", "{}"),
-        ("timeline", "{home}", "--json"),
+        ("timeline", "{home}", "--jsonl"),
         ("timeline", "{home}", "--format", "bodyfile"),
         ("verify", "{home}", "--now", "{}"),
         ("verify", "{home}", "--json", "--tz", "+02:00"),
         ("verify", "{home}", "--jobs", "{}"),
         ("verify", "{home}", "--format", "sarif", "--sarif-results", "{}"),
         *(
-            ("members", "{archive}", "--limit", f"{one}={{}}")
+            ("members", "{archive}", "--bound", f"{one}={{}}")
             for one in ("members", "seconds", "ratio", "window_bytes")
         ),
         ("members", "{archive}", "--json"),
@@ -603,7 +603,7 @@ def test_accounts_behind_a_link_are_there_once(tmp_path: Path, name: str) -> Non
     assert run("view", BACKUP, "--sysroot", image, "--user", "exampleu").json["data"]["id"] == BACKUP
     paths = [one["path"] for one in run("verify", "--sysroot", image, "--json", *NOW).json["targets"]]
     assert paths == [f"{home}/application_backups/{NAME}", home]
-    assert {one["account"] for one in run("timeline", "--sysroot", image, "--json").jsonl} == {home}
+    assert {one["account"] for one in run("timeline", "--sysroot", image, "--jsonl").jsonl} == {home}
     assert len(run("history", INSTALL, "--sysroot", image, "--json").json["backups"]) == 2
     catalog = tmp_path / "catalog.sqlite"
     for unchanged in (0, 1):
@@ -628,7 +628,7 @@ def test_what_such_an_account_keeps_elsewhere_is_found(tmp_path: Path, name: str
         ran = run("scan", "--sysroot", image, "-o", catalog, "--jobs", "1", "--json", "--deep")
         assert (ran.code, ran.json["unchanged"]) == (0, unchanged)
     assert run("view", BACKUP, "--catalog", catalog).code == 0
-    assert verified[0]["sha256"] in run("export", catalog, "--to", "jsonl", "--table", "files").text
+    assert verified[0]["sha256"] in run("export", catalog, "--format", "jsonl", "--table", "files").text
 
 
 NOWHERE: Final = {

@@ -401,7 +401,7 @@ def test_too_many_entries_of_a_folder(fleet: Fleet, name: str) -> None:
     fleet.hostile.whole()
     for number in range(20):
         (fleet.hostile.home / name / f"{number}").touch()
-    bounded = ("--limit", "folder_entries=10")
+    bounded = ("--bound", "folder_entries=10")
     told = run("verify", fleet.root, "--json", *NOW, *bounded)
     assert "over the limit folder_entries: more of at most 10" in told.text
     assert told.code == 2
@@ -415,7 +415,7 @@ def test_too_many_bytes_of_an_account(fleet: Fleet, command: str) -> None:
     for number in range(5):
         fleet.hostile.archive(name_of(number))
     size = (fleet.hostile.archives / name_of(0)).stat().st_size
-    bounded = ("--limit", f"account_bytes={2 * size + 1}")
+    bounded = ("--bound", f"account_bytes={2 * size + 1}")
     if command == "verify":
         told = run("verify", fleet.root, "--json", *NOW, *bounded)
         verdicts = [one["verdict"] for one in told.json["targets"] if one["path"].endswith(".gz")]
@@ -432,7 +432,7 @@ def test_too_many_bytes_of_an_account(fleet: Fleet, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["list", "verify", "scan"])
 def test_time_is_the_last_resort_and_is_told(fleet: Fleet, command: str) -> None:
-    bounded = ("--limit", "account_seconds=0")
+    bounded = ("--bound", "account_seconds=0")
     if command == "verify":
         told = run("verify", fleet.root, *NOW, *bounded).text
     elif command == "scan":
@@ -446,7 +446,7 @@ def test_time_is_the_last_resort_and_is_told(fleet: Fleet, command: str) -> None
 
 
 def test_what_a_limit_kept_from_a_catalog_comes_with_a_higher_one(fleet: Fleet) -> None:
-    run("scan", fleet.root, "-o", fleet.catalog, "--limit", "record_lines=3")
+    run("scan", fleet.root, "-o", fleet.catalog, "--bound", "record_lines=3")
     assert rows_of(fleet.catalog, "SELECT count(*) FROM all_files WHERE status = 'record-unreadable'") == [(2,)]
     run("scan", fleet.root, "-o", fleet.catalog)
     assert rows_of(fleet.catalog, "SELECT count(*) FROM files WHERE status = 'record-unreadable'") == [(0,)]

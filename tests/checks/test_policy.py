@@ -66,8 +66,8 @@ def test_without_a_policy_everything_counts_as_the_vocabulary_says() -> None:
 
 def test_an_empty_policy_is_the_default(read: Read) -> None:
     assert read("") == DEFAULT
-    assert read("select = []\n[require]\n[severity]\n[limits]\n[versions]") != DEFAULT
-    assert read("ignore = []\n[require]\n[severity]\n[limits]\n[versions]") == DEFAULT
+    assert read("select = []\n[require]\n[severity]\n[bounds]\n[versions]") != DEFAULT
+    assert read("ignore = []\n[require]\n[severity]\n[bounds]\n[versions]") == DEFAULT
 
 
 def test_ids_and_groups_are_selected(read: Read) -> None:
@@ -196,8 +196,8 @@ def test_a_version_floor(read: Read, version: str) -> None:
     }
 
 
-def test_limits_are_read_as_the_command_line_reads_them(read: Read) -> None:
-    found = read('[limits]\ninflated_bytes = "10G"\nname_bytes = "64k"\nmembers = 1000\nratio = "7"\nseconds = 0')
+def test_bounds_are_read_as_the_command_line_reads_them(read: Read) -> None:
+    found = read('[bounds]\ninflated_bytes = "10G"\nname_bytes = "64k"\nmembers = 1000\nratio = "7"\nseconds = 0')
     assert found.limits == {
         "inflated_bytes": 10_737_418_240,
         "name_bytes": 65_536,
@@ -252,7 +252,7 @@ def test_the_example_in_the_documentation_is_a_policy(read: Read) -> None:
 
 
 def test_a_policy_goes_to_other_processes(read: Read) -> None:
-    found = read('ignore = ["record-bom"]\nseverity.contents = "note"\nlimits.members = 7\nrequire.files = ["x"]')
+    found = read('ignore = ["record-bom"]\nseverity.contents = "note"\nbounds.members = 7\nrequire.files = ["x"]')
     assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - our own bytes
 
 
@@ -312,7 +312,7 @@ def test_wrong_options_are_told_at_once() -> None:
 
 # mistakes
 
-KEYS = "there are select, ignore, fail-on, severity, require, versions, limits"
+KEYS = "there are select, ignore, fail-on, severity, require, versions, bounds"
 REQUIREMENTS = "there are maximum-age-days, minimum-backups, files, tables, locations"
 DAYS = "give one above 0, up to 36,525, such as 8 or 0.5"
 BACKUPS = "give a whole one, from 1 to 1,000,000"
@@ -341,7 +341,7 @@ CHECKS = "'backupmeta checks' lists them"
         ("require = 5", "require: 5 is no table"),
         ("[[require]]", "require: a list is no table"),
         ("severity = true", "severity: true is no table"),
-        ("limits = 1979-05-27", "limits: 1979-05-27 is no table"),
+        ("bounds = 1979-05-27", "bounds: 1979-05-27 is no table"),
         ('require.files = "wp-config.php"', "require.files: 'wp-config.php' is no list; put it in brackets"),
         # ids and groups
         ('select = ["Whole"]', "select: 'Whole' is no finding and no group; did you mean 'whole'?"),
@@ -402,24 +402,24 @@ CHECKS = "'backupmeta checks' lists them"
         ('versions.wordpress = "6.4\\n"', f"versions.wordpress: '6.4\\n' is no version; {VERSION}"),
         ('versions.wordpress = ""', f"versions.wordpress: '' is no version; {VERSION}"),
         ('versions."" = "6.4"', "versions.: is no name; write one in quotes"),
-        # limits
-        ("limits.member = 5", "limits.member: is no limit; did you mean 'members'?"),
-        ("limits.inflated-bytes = 5", "limits.inflated-bytes: is no limit; did you mean 'inflated_bytes'?"),
-        ("limits.members = -5", f"limits.members: -5 is no number; {AMOUNT}"),
-        ("limits.members = 1.5", f"limits.members: 1.5 is no number; {AMOUNT}"),
-        ("limits.members = true", f"limits.members: true is no number; {AMOUNT}"),
-        ("limits.members = [1]", f"limits.members: a list is no number; {AMOUNT}"),
-        ('limits.members = "many"', f"limits.members: 'many' is no number; {AMOUNT}"),
-        (f"limits.members = 0x{'f' * 9000}", f"limits.members: a huge number is no number; {AMOUNT}"),
+        # bounds
+        ("bounds.member = 5", "bounds.member: is no bound; did you mean 'members'?"),
+        ("bounds.inflated-bytes = 5", "bounds.inflated-bytes: is no bound; did you mean 'inflated_bytes'?"),
+        ("bounds.members = -5", f"bounds.members: -5 is no number; {AMOUNT}"),
+        ("bounds.members = 1.5", f"bounds.members: 1.5 is no number; {AMOUNT}"),
+        ("bounds.members = true", f"bounds.members: true is no number; {AMOUNT}"),
+        ("bounds.members = [1]", f"bounds.members: a list is no number; {AMOUNT}"),
+        ('bounds.members = "many"', f"bounds.members: 'many' is no number; {AMOUNT}"),
+        (f"bounds.members = 0x{'f' * 9000}", f"bounds.members: a huge number is no number; {AMOUNT}"),
     ],
 )
 def test_a_mistake(read: Read, text: str, line: str) -> None:
     assert [str(PolicyError("", (one,))) for one in mistakes(read, text)] == [line]
 
 
-def test_a_limit_that_is_none_and_like_none_is_answered_with_all(read: Read) -> None:
-    ((place, reason, advice),) = mistakes(read, "limits.xyzzy = 5")
-    assert (place, reason) == ("limits.xyzzy", "is no limit")
+def test_a_bound_that_is_none_and_like_none_is_answered_with_all(read: Read) -> None:
+    ((place, reason, advice),) = mistakes(read, "bounds.xyzzy = 5")
+    assert (place, reason) == ("bounds.xyzzy", "is no bound")
     assert advice.startswith("there are record_bytes, record_lines, record_items, name_bytes, ")
 
 
@@ -427,7 +427,7 @@ def test_all_mistakes_are_told_at_once_with_their_file(tmp_path: Path) -> None:
     path = tmp_path / "backups.toml"
     path.write_text(
         'select = ["hole", "safe", "tabel-missing"]\nfail-on = "warn"\nignored = []\n'
-        '[require]\nmaximum-age = 8\nfiles = ["a", 5]\n[limits]\nmembers = "many"\n'
+        '[require]\nmaximum-age = 8\nfiles = ["a", 5]\n[bounds]\nmembers = "many"\n'
     )
     with pytest.raises(PolicyError) as raised:
         load(str(path))
@@ -438,7 +438,7 @@ def test_all_mistakes_are_told_at_once_with_their_file(tmp_path: Path) -> None:
         f"{path}: fail-on: 'warn' is no severity; did you mean 'warning'?",
         f"{path}: require.files: 5 is no name; write one in quotes",
         f"{path}: require.maximum-age: is no key of a policy; did you mean 'maximum-age-days'?",
-        f"{path}: limits.members: 'many' is no number; give one such as 1000, 64K, 10M or 2G",
+        f"{path}: bounds.members: 'many' is no number; give one such as 1000, 64K, 10M or 2G",
         f"{path}: ignored: is no key of a policy; did you mean 'ignore'?",
     ]
 
@@ -589,7 +589,7 @@ scalars = (
     )
 )
 keys = st.text(max_size=8) | st.sampled_from(
-    "select ignore fail-on severity require versions limits maximum-age-days minimum-backups files tables locations "
+    "select ignore fail-on severity require versions bounds maximum-age-days minimum-backups files tables locations "
     "whole table-missing members inflated_bytes wordpress tool backupmeta".split()
 )
 values = st.recursive(scalars, lambda some: st.lists(some, max_size=4) | st.dictionaries(keys, some, max_size=5))
@@ -634,7 +634,7 @@ def toml(value: object) -> str:
 tomlish = st.lists(
     st.builds("{}{}{}".format, keys, st.sampled_from([" = ", ".", "=", "\n"]), values.map(toml))
     | st.sampled_from(
-        ["[require]", "[severity]", "[limits]", "[versions]", "[[select]]", "[tool.backupmeta]", "#", '"""']
+        ["[require]", "[severity]", "[bounds]", "[versions]", "[[select]]", "[tool.backupmeta]", "#", '"""']
     )
 ).map("\n".join)
 

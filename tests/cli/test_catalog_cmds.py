@@ -53,14 +53,67 @@ def shell(script: str) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(["bash", "-c", program], capture_output=True, timeout=120, check=False)
 
 
+@pytest.fixture(scope="module")
+def older_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of the account beside it, of which since then an archive has vanished and a record has changed."""
+    folder = tmp_path_factory.mktemp("older")
+    account = Account(folder / "home/exampleu").whole()
+    catalog = scanned(account, folder / "catalog.sqlite")
+    (account.archives / NAME).unlink()
+    account.backup(content=backup_record(title="Changed"))
+    return catalog
+
+
+class TestWhatMakesAScanFail:
+    @pytest.mark.parametrize(
+        ("words", "code", "line"),
+        [
+            ([], 0, ""),
+            (["vanished"], 1, "backupmeta: --fail-on: vanished: 1 file\n"),
+            (["changed"], 1, "backupmeta: --fail-on: changed: 1 file, 1 backup\n"),
+            (
+                ["vanished", "moved", "changed"],
+                1,
+                "backupmeta: --fail-on: changed: 1 file, 1 backup; vanished: 1 file\n",
+            ),
+            (["new", "moved", "returned"], 0, ""),
+        ],
+    )
+    def test_is_what_was_named(
+        self, older_catalog: Path, tmp_path: Path, words: list[str], code: int, line: str
+    ) -> None:
+        catalog = shutil.copy(older_catalog, tmp_path / "catalog.sqlite")
+        options = [option for word in words for option in ("--fail-on", word)]
+        ran = run("scan", older_catalog.parent / "home", "-o", catalog, "--jobs", "1", "--progress", "none", *options)
+        assert (ran.code, ran.err) == (code, line)
+
+    def test_of_a_first_scan_all_is_new(self, account: Account, tmp_path: Path) -> None:
+        ran = run("scan", account.home, "-o", tmp_path / "catalog.sqlite", "--jobs", "1", "--fail-on", "new")
+        assert (ran.code, ran.err) == (1, "backupmeta: --fail-on: new: 3 files, 1 install, 1 backup\n")
+
+    def test_an_account_that_vanished_counts_and_what_is_unread_wins(self, account: Account, tmp_path: Path) -> None:
+        Account(account.home.parent / "other")
+        catalog = scanned(account, tmp_path / "catalog.sqlite")
+        shutil.rmtree(account.home.parent / "other")
+        asked = ("-o", catalog, "--jobs", "1", "--fail-on", "vanished")
+        ran = run("scan", account.home.parent, tmp_path / "nowhere", *asked)
+        assert (ran.code, ran.err) == (2, "backupmeta: --fail-on: vanished: 1 account\n")
+
+    def test_an_unknown_word_is_a_mistake_that_names_those_there_are(self, account: Account, tmp_path: Path) -> None:
+        ran = run("scan", account.home, "-o", tmp_path / "catalog.sqlite", "--fail-on", "gone")
+        assert ran.code == 2
+        assert "'gone' is not one of 'new', 'changed', 'moved', 'returned', 'vanished'" in ran.err
+        assert not (tmp_path / "catalog.sqlite").exists()
+
+
 class TestExport:
     def test_of_backups_as_jsonl_says_how_old_it_is(self, catalog: Path) -> None:
-        ran = run("export", catalog, "--to", "jsonl")
+        ran = run("export", catalog, "--format", "jsonl")
         assert (ran.code, [row["id"] for row in ran.jsonl]) == (0, [BACKUP])
         assert re.fullmatch(rf"backupmeta: {catalog}: as of [-0-9]+ [:0-9]+ UTC, \d+ \w+ ago\n", ran.err)
 
     def test_of_another_table_as_csv(self, catalog: Path, account: Account) -> None:
-        ran = run("export", catalog, "--to", "csv", "--table", "accounts")
+        ran = run("export", catalog, "--format", "csv", "--table", "accounts")
         [row] = csv.DictReader(io.StringIO(ran.text, newline=""))
         assert (row["path"], row["is_home"]) == (str(account.home), "true")
 
@@ -68,35 +121,35 @@ class TestExport:
     @pytest.mark.parametrize("table", EXPORTED)
     def test_into_a_file(self, catalog: Path, form: str, table: str, tmp_path: Path) -> None:
         target = tmp_path / f"new.{form}"
-        ran = run("export", catalog, "--to", form, "--table", table, "-o", target)
+        ran = run("export", catalog, "--format", form, "--table", table, "-o", target)
         assert (ran.code, ran.out) == (0, b"")
         if form == "parquet":
             assert pq.read_table(target).num_columns > 3
         else:
-            assert target.read_bytes() == run("export", catalog, "--to", form, "--table", table).out
+            assert target.read_bytes() == run("export", catalog, "--format", form, "--table", table).out
         assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
     def test_replaces_what_was_there(self, catalog: Path, tmp_path: Path) -> None:
         target = tmp_path / "backups.parquet"
         for _ in range(2):
-            assert run("export", catalog, "--to", "parquet", "-o", target).code == 0
+            assert run("export", catalog, "--format", "parquet", "-o", target).code == 0
         assert pq.read_metadata(target).num_rows == 1
 
     @pytest.mark.parametrize("target", [[], ["-o", "-"]])
     def test_of_parquet_needs_a_file(self, catalog: Path, target: list[str]) -> None:
-        ran = run("export", catalog, "--to", "parquet", *target)
+        ran = run("export", catalog, "--format", "parquet", *target)
         assert (ran.code, ran.out) == (2, b"")
         assert "-o FILE" in ran.err
 
     def test_of_parquet_needs_pyarrow(self, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cataloged, "find_spec", lambda _: None)
-        ran = run("export", catalog, "--to", "parquet", "-o", tmp_path / "backups.parquet")
+        ran = run("export", catalog, "--format", "parquet", "-o", tmp_path / "backups.parquet")
         assert ran.code == 2
         assert "pip install 'backupmeta[parquet]'" in ran.err
-        assert run("export", catalog, "--to", "csv").code == 0
+        assert run("export", catalog, "--format", "csv").code == 0
 
     def test_of_an_unknown_table(self, catalog: Path) -> None:
-        ran = run("export", catalog, "--to", "csv", "--table", "plugin")
+        ran = run("export", catalog, "--format", "csv", "--table", "plugin")
         assert ran.code == 2
         assert "did you mean 'plugins'?" in ran.err
 
@@ -104,7 +157,7 @@ class TestExport:
     def test_of_no_catalog_writes_nothing(self, tmp_path: Path, form: str) -> None:
         (tmp_path / "text").write_text("text")
         for name in ("text", "nowhere"):
-            ran = run("export", tmp_path / name, "--to", form, "-o", tmp_path / "out")
+            ran = run("export", tmp_path / name, "--format", form, "-o", tmp_path / "out")
             assert ran.code == 2
             assert str(tmp_path / name) in ran.err
         assert sorted(path.name for path in tmp_path.iterdir()) == ["text"]
@@ -114,7 +167,7 @@ class TestExport:
     def test_never_writes_over_the_catalog(self, catalog: Path, form: str, name: str) -> None:
         catalog.with_name("link").symlink_to(catalog)
         before = digest(catalog)
-        ran = run("export", catalog, "--to", form, "-o", catalog.with_name(name))
+        ran = run("export", catalog, "--format", form, "-o", catalog.with_name(name))
         assert ran.code == 2
         assert "lies among what is read" in ran.err
         assert digest(catalog) == before
@@ -123,13 +176,13 @@ class TestExport:
         part = tmp_path / "backups.csv.part"
         shutil.copy(catalog, part)
         before = digest(part)
-        assert run("export", part, "--to", "csv", "-o", tmp_path / "backups.csv").code == 0
+        assert run("export", part, "--format", "csv", "-o", tmp_path / "backups.csv").code == 0
         assert digest(part) == before
 
     def test_never_writes_over_an_archive_or_a_record(self, catalog: Path, account: Account) -> None:
         for path in (account.archives / NAME, account.backups / BACKUP):
             before = digest(path)
-            assert run("export", catalog, "--to", "parquet", "-o", path).code == 2
+            assert run("export", catalog, "--format", "parquet", "-o", path).code == 2
             assert digest(path) == before
 
     @pytest.mark.parametrize("form", ["jsonl", "csv"])
@@ -138,18 +191,18 @@ class TestExport:
     ) -> None:
         account.backup(content=backup_record(title=HOSTILE))
         catalog = scanned(account, tmp_path / "catalog.sqlite")
-        assert (HOSTILE[-2:] in run("export", catalog, "--to", form).text) is (form == "csv")
+        assert (HOSTILE[-2:] in run("export", catalog, "--format", form).text) is (form == "csv")
         monkeypatch.setattr("backupmeta.cli.output.width", lambda: 80)
-        ran = run("export", catalog, "--to", form)
+        ran = run("export", catalog, "--format", form)
         assert re.search(r"[^\n\x20-\x7e]", ran.text) is None
         assert len(ran.text.splitlines()) == 1 + (form == "csv")
         assert r"\u202e" in ran.text
 
     @pytest.mark.parametrize("form", ["jsonl", "csv"])
     def test_ends_quietly_where_nobody_reads(self, catalog: Path, form: str) -> None:
-        done = shell(f'B export "{catalog}" --to {form} 2>/dev/null >&-; echo "$?"')
+        done = shell(f'B export "{catalog}" --format {form} 2>/dev/null >&-; echo "$?"')
         assert done.stdout == b"0\n"
-        done = shell(f'B export "{catalog}" --to {form} 2>&1 >/dev/full; echo "$?"')
+        done = shell(f'B export "{catalog}" --format {form} 2>&1 >/dev/full; echo "$?"')
         assert done.stdout.splitlines()[1:] == [b"backupmeta: can't write: No space left on device", b"2"]
 
     @pytest.mark.parametrize("form", FORMATS)
@@ -159,7 +212,7 @@ class TestExport:
         target = tmp_path / f"backups.{form}"
         target.write_text("before")
         monkeypatch.setattr("backupmeta.cli.output.os.fsync", full)
-        ran = run("export", catalog, "--to", form, "-o", target)
+        ran = run("export", catalog, "--format", form, "-o", target)
         told = f"backupmeta: {target}: can't be written: no space left on device; name a file elsewhere"
         assert (ran.code, ran.err.splitlines()[-1]) == (2, told)
         assert target.read_text() == "before"
@@ -168,7 +221,7 @@ class TestExport:
     def test_imports_nothing_that_is_not_needed(self, catalog: Path) -> None:
         told = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
         program = told + "from backupmeta.cli import main; main()"
-        arguments = [sys.executable, "-c", program, "export", str(catalog), "--to", "jsonl"]
+        arguments = [sys.executable, "-c", program, "export", str(catalog), "--format", "jsonl"]
         done = subprocess.run(arguments, capture_output=True, check=False)
         assert not {"pyarrow", "pydantic", "rich", "magic"} & set(done.stderr.decode().splitlines()[-1].split())
 

@@ -433,10 +433,10 @@ def test_what_only_the_whole_archive_tells_is_told_once(tmp_path: Path) -> None:
 def test_a_limit_can_be_set(account: Account) -> None:
     path = account.archives / NAME
     path.write_bytes(archive(backup_record(), [("index.php", b"<?php"), ("b", os.urandom(300_000))]))
-    ran = run("members", path, "--limit", "members=1")
+    ran = run("members", path, "--bound", "members=1")
     assert (ran.code, "[limit-exceeded]" in ran.err, "more than 1 member" in ran.err) == (2, True, True)
-    assert run("cat", path, "b", "--limit", "inflated_bytes=1k").code == 2
-    assert run("members", path, "--limit", "inflated_bytes=1g", "--limit", "members=3").code == 0
+    assert run("cat", path, "b", "--bound", "inflated_bytes=1k").code == 2
+    assert run("members", path, "--bound", "inflated_bytes=1g", "--bound", "members=3").code == 0
 
 
 def test_members_before_damage_are_listed_all_the_same(account: Account) -> None:
@@ -481,10 +481,10 @@ def test_the_schema_of_a_backup_names_the_examples_fields() -> None:
     [
         (["lst"], "Did you mean 'list'?"),
         (["list", "--jsno"], "--json"),
-        (["members", "x", "--limit", "member=1"], "did you mean 'members'?"),
+        (["members", "x", "--bound", "member=1"], "did you mean 'members'?"),
         (["members", "x", "--member-digest", "md5"], "--member-digest needs --json"),
-        (["members", "x", "--limit", "xyzzy=1"], "there are record_bytes, "),
-        (["members", "x", "--limit", "members=many"], "1000, 64K, 10M or 2G"),
+        (["members", "x", "--bound", "xyzzy=1"], "there are record_bytes, "),
+        (["members", "x", "--bound", "members=many"], "1000, 64K, 10M or 2G"),
         (["list", "--sort", "titel"], "did you mean 'title'?"),
         (["list", "--sort", "xyzzy"], "'backupmeta schema backup' names them"),
         (["list", "--since", "yesterday"], "give 2024-06-13"),

@@ -91,7 +91,7 @@ def test_deep(tmp_path: Path) -> None:
     described = run("diff", a, b, "--deep", "--json").json
     assert [one["what"] for one in described["members"]] == ["renamed", "changed"]
     assert "members" not in run("diff", a, b, "--json").json
-    limited = run("diff", a, b, "--deep", "--limit", "members=2")
+    limited = run("diff", a, b, "--deep", "--bound", "members=2")
     assert (limited.code, "limit-exceeded" in limited.err) == (2, True)
 
 

@@ -118,10 +118,10 @@ class TestPolicy:
 
     def test_limits_of_the_option_win(self, account: Account, tmp_path: Path) -> None:
         policy = tmp_path / "policy.toml"
-        policy.write_text("[limits]\nmembers = 2\n")
+        policy.write_text("[bounds]\nmembers = 2\n")
         path = account.archives / NAME
         assert "limit-exceeded" in run("verify", path, "--policy", policy, *NOW).text
-        assert run("verify", path, "--policy", policy, "--limit", "members=100", *NOW).code == 0
+        assert run("verify", path, "--policy", policy, "--bound", "members=100", *NOW).code == 0
 
     def test_select(self, broken: Path) -> None:
         assert run("verify", broken, "--select", "safe", "--select", "record", *NOW).code == 0
@@ -226,6 +226,39 @@ class TestAnswers:
         ran = run("verify", broken, "-o", tmp_path / "missing/report.txt")
         assert ran.code == 2
         assert "report.txt" in ran.err
+
+
+class TestQuiet:
+    def test_what_is_well_is_not_told_by_any_command(self, account: Account, tmp_path: Path) -> None:
+        archive, catalog = account.archives / NAME, tmp_path / "catalog.sqlite"
+        silent: list[list[str | Path]] = [
+            ["verify", account.home, *NOW],
+            ["verify", archive, "-o", tmp_path / "text", *NOW],
+            ["scan", account.home, "-o", catalog],
+            ["extract", archive, "--to", tmp_path / "site"],
+        ]
+        for arguments in silent:
+            assert run(*arguments, "--quiet") == (0, b"", "")
+        answering: list[list[str | Path]] = [
+            ["members", archive],
+            ["list", "--catalog", catalog],
+            ["scan", account.home, "-o", catalog],
+        ]
+        for arguments in answering:
+            ran = run(*arguments, "--quiet", "--json")
+            assert (ran.code, bool(ran.json), ran.err) == (0, True, "")
+        assert "backupmeta: " in run("members", archive).err
+
+    def test_what_fails_is_told(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, "--quiet", *NOW)
+        assert (ran.code, ran.err) == (1, "")
+        assert ran.text.splitlines()[0] == f"{broken}: fail (1 error)"
+        assert "[table-missing]" in ran.text
+        broken.write_bytes(broken.read_bytes()[:-40])
+        for more in ((), ("--to", tmp_path / "site")):
+            ran = run("extract" if more else "members", broken, *more, "--quiet")
+            assert ran.code == 2
+            assert "[archive-truncated]" in ran.err
 
 
 class TestProcesses:

@@ -1,27 +1,16 @@
-"""The page about tampering: shipped with the package, made of the table that the scenario is tested by."""
+"""The page about tampering: made of the table that the scenario is tested by."""
 
 import re
-import subprocess
-import sys
 from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 from tampering.cases import ACTS, HONEST
-from tampering.page import page
 
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli.commands import COMMANDS
 from backupmeta.events.claims import KINDS
 
 PAGE: Final = files("backupmeta").joinpath("manual/tampering.md").read_text("utf-8")
-SCRIPT: Final = Path(__file__).parents[2] / "scripts/make_manual.py"
-
-
-def test_it_is_what_the_table_says() -> None:
-    assert page() == PAGE
-    ran = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stdout) == (0, "")
 
 
 def test_it_has_each_act_and_each_honest_oddity() -> None:

@@ -1,0 +1,147 @@
+"""What a finding keeps over runs, runners and folders: the names of files from a base folder on, and its identity.
+
+CI compares runs: an alert that was dismissed stays so, a finding that a baseline knows passes. A checkout's folder is
+another one on each runner, and an image is mounted anywhere. So files are named from a base folder on, by default the
+working folder: a file that lies in it has the same name wherever that folder lies.
+"""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from backupmeta.checks.policy import Judged, Verification
+from backupmeta.findings import Finding
+from backupmeta.secrets import mask_text
+
+_FINGERPRINT_DIGITS: Final = 32
+_WINDOWS: Final = re.compile(r"[A-Za-z]:\\")
+
+
+# --- files, from a base folder on -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The folder that files are named from.
+
+    Attributes:
+        folder: its path on this machine, absolute; by default that of the working folder.
+    """
+
+    folder: str = field(default_factory=os.getcwd)
+
+    def relative(self, path: str) -> str:
+        """Return the path of a file on this machine from the base on, its parts separated by ``/``; masked.
+
+        It is absolute where the file does not lie in the base. The base itself is ``.``.
+        """
+        shown = mask_text(path)
+        if is_windows_path(shown) or os.path.isabs(shown) != os.path.isabs(path):
+            return shown
+        absolute = os.path.abspath(shown)
+        for folder in _spellings(self.folder):
+            if absolute == folder:
+                return os.curdir
+            if absolute.startswith(before := os.path.join(folder, "")):
+                return mask_text(absolute.removeprefix(before).replace(os.sep, "/"))
+        return mask_text(absolute)
+
+    def of(self, verification: Verification, server_path: str) -> str:
+        """Return the same of the file that the server saw at ``server_path``, as the target of a verification did."""
+        return self.relative(local_path(verification, server_path))
+
+
+def is_windows_path(path: str) -> bool:
+    r"""Return whether a path is one of a Windows server, which is none of this machine: ``c:\inetpub\vhosts``."""
+    return os.sep == "/" and _WINDOWS.match(path) is not None
+
+
+@lru_cache(maxsize=8)
+def _spellings(folder: str) -> tuple[str, ...]:
+    """Return the absolute paths of a folder, without and with its links followed: files may be named by either."""
+    absolute = os.path.abspath(folder)
+    real = os.path.realpath(absolute)
+    return (absolute,) if real == absolute else (absolute, real)
+
+
+def local_path(verification: Verification, server_path: str) -> str:
+    """Return where on this machine lies what the server saw at ``server_path``.
+
+    The two paths of the verification's target tell it: ``/home/u/a`` is at ``/mnt/home2/u/a``, so what the server saw
+    below ``/home`` is below ``/mnt/home2``. What they do not tell is returned as it is.
+    """
+    server, local = _mounted(verification.server_path, verification.path or verification.server_path)
+    rest = server_path.removeprefix(server)
+    if server == local or not server_path.startswith(server) or rest[:1] not in {"", "/", "\\"}:
+        return server_path
+    if local and server_path.startswith(os.path.join(local, "")):
+        return server_path  # it is one of this machine
+    return local + (rest.replace("\\", "/") if is_windows_path(server_path) else rest)
+
+
+@lru_cache(maxsize=8)
+def _mounted(server_path: str, path: str) -> tuple[str, str]:
+    """Return the folder that the server saw, and where it lies on this machine, by two paths of one file."""
+    server = server_path.replace("\\", "/") if is_windows_path(server_path) else server_path
+    parts = zip(reversed(server.split("/")), reversed(path.replace(os.sep, "/").split("/")), strict=False)
+    length = 0
+    for of_server, of_machine in parts:
+        if of_server != of_machine or not of_server:
+            break
+        length += len(of_server) + 1
+    return (server_path[:-length], path[:-length]) if length else (server_path.rstrip("/"), path)
+
+
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
+class Identity(NamedTuple):
+    """What a finding is known by again. It has no line, no detail and no secret.
+
+    Attributes:
+        path: the target's, from a base on.
+        file: the path of the file that the finding is in (that of its first evidence), from the base on; empty where
+            that is the target itself. It tells an account's findings apart, and those of an archive of two backups.
+        sha256: the digest of the target, an archive; None of an account, and where the archive could not be read.
+        id: that of its rule.
+        subject: what it is about; a path from the base on, where it is one.
+        number: which of several findings it is, from 1, that have all else in common.
+    """
+
+    path: str
+    file: str
+    sha256: str | None
+    id: str
+    subject: str
+    number: int
+
+    @property
+    def fingerprint(self) -> str:
+        """All of it in a short text: a digest and the number, as CodeQL writes them (``0a1b…:1``)."""
+        parts = (self.path, self.file, self.sha256 or "", self.id, self.subject)
+        digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{digest[:_FINGERPRINT_DIGITS]}:{self.number}"
+
+
+def identified(verification: Verification, base: Base) -> Iterator[tuple[Judged, Identity]]:
+    """Yield each finding at a target, with its identity."""
+    numbers = Counter[Identity]()
+    target = base.of(verification, verification.server_path)
+    for judged in verification.judged:
+        finding = judged.finding
+        file = next((base.of(verification, place.path) for place in finding.evidence if place.path), target)
+        subject = _subject(finding, verification, base)
+        first = Identity(target, "" if file == target else file, verification.sha256, finding.id, subject, 1)
+        numbers[first] += 1
+        yield judged, first._replace(number=numbers[first])
+
+
+def _subject(finding: Finding, verification: Verification, base: Base) -> str:
+    """Return what a finding is about, in the words that it has wherever the base lies."""
+    is_path = finding.subject.startswith("/") or is_windows_path(finding.subject)
+    return base.of(verification, finding.subject) if is_path else finding.subject
