@@ -191,7 +191,7 @@ def _exported(name: str) -> str:
 @click.command()
 @click.argument("catalog")
 @options.quiet
-@options.formatted(EXPORTS, "--to")
+@options.formatted(EXPORTS)
 @click.option(
     "--table",
     type=_exported,
@@ -209,9 +209,9 @@ def export(catalog: str, format_name: str, table: str, target: Target) -> int:
 
     \b
     Examples:
-      backupmeta export catalog.sqlite --to csv > backups.csv
-      backupmeta export catalog.sqlite --to jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
-      backupmeta export catalog.sqlite --to parquet -o backups.parquet
+      backupmeta export catalog.sqlite --csv > backups.csv
+      backupmeta export catalog.sqlite --jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
+      backupmeta export catalog.sqlite --format parquet -o backups.parquet
     """
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target.path, protected)

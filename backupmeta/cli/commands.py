@@ -74,7 +74,7 @@ _SUMMARIES: Final = {name: click.Command(name, help=summary) for name, summary i
     commands=_SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, message="backupmeta %(version)s")
 def backupmeta() -> None:
     """Read Installatron's backups without its server.
 

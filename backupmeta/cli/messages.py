@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 
 
-_NEWER: Final[Mapping[str, str]] = {"--limit": "--bound"}
-"""What options that older versions had are called now, where a command has none of that name."""
+_NEWER: Final[Mapping[str, str]] = {
+    "--limit": "--bound",
+    "--to": "--format",
+    "--all": "--to",
+}
+"""What options that commands had are called now."""
 
 
 def write_line(message: str) -> None:
@@ -58,9 +62,8 @@ def is_quiet() -> bool:
 def write_error(error: Exception) -> None:
     """Print what went wrong on stderr; where that is full or closed, nowhere."""
     if isinstance(error, click.ClickException):
-        if isinstance(error, click.NoSuchOption) and error.option_name in _NEWER:
-            old, new = error.option_name, _NEWER[error.option_name]
-            error = click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", error.ctx)
+        if isinstance(error, click.NoSuchOption):
+            error = _with_newer(error)
         usage = io.StringIO()
         error.show(usage)
         with suppress(OSError):
@@ -68,6 +71,15 @@ def write_error(error: Exception) -> None:
         return
     for line in _lines_of(error):
         write_line(line)
+
+
+def _with_newer(error: click.NoSuchOption) -> click.UsageError:
+    """Return an error that names what the command has now for the option that it had."""
+    old, ctx = error.option_name, error.ctx
+    new = _NEWER.get(old)
+    if new is None or ctx is None or not any(new in param.opts for param in ctx.command.params):
+        return error
+    return click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", ctx)
 
 
 def _lines_of(error: Exception) -> Sequence[str]:

@@ -58,12 +58,18 @@ def test_two_formats_at_once_are_a_mistake(
     assert f"Error: {spelled} are two formats; give one\n" in ran.err
 
 
-def test_the_older_spelling_of_an_exports_format_goes_on(account: Account, tmp_path: Path) -> None:
-    catalog = tmp_path / "catalog.sqlite"
-    run("scan", account.home.parent, "-o", catalog, "--jobs", "1")
-    exported = [run("export", catalog, *form).out for form in (("--to", "csv"), ("--format", "csv"), ("--csv",))]
-    assert exported[0].startswith(b"backup,")
-    assert exported == [exported[0]] * 3
+@pytest.mark.parametrize(
+    ("arguments", "newer"),
+    [
+        (["members", "x", "--limit", "members=1"], "--bound"),
+        (["export", "x", "--to", "csv"], "--format"),
+        (["schema", "--all", "-o", "x"], "--to"),
+    ],
+)
+def test_an_option_that_was_renamed_is_told_by_its_new_name(arguments: list[str], newer: str) -> None:
+    ran = run(*arguments)
+    old = next(argument for argument in arguments if argument.startswith("--"))
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, f"Error: No such option {old!r}. Did you mean {newer!r}?")
 
 
 @pytest.mark.parametrize(
