@@ -29,6 +29,7 @@ from backupmeta.search import Criteria, Search, ordered
 @options.secretive
 @options.with_provenance
 @options.bounded
+@options.quiet
 @options.formatted(ANSWERS)
 def view(
     target: str,
@@ -170,7 +171,7 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
+        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_remark))
 
     return options.collected(
         "presentation",
@@ -183,6 +184,7 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
             "--limit", type=options.COUNT, metavar="N", help="Show at most N rows; --json: 50, as the server."
         ),
         options.with_provenance,
+        options.quiet,
     )
 
 

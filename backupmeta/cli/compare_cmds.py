@@ -95,6 +95,7 @@ def diff(
 )
 @options.looking("--root")
 @options.bounded
+@options.quiet
 @options.formatted(HISTORIES)
 @options.at_work
 @options.writing
@@ -175,6 +176,7 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
     metavar="N",
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
 )
+@options.quiet
 @options.formatted(TIMELINES)
 @click.option(
     "--bodyfile-unset",

@@ -78,6 +78,7 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 )
 @options.looking("--root")
 @options.bounded
+@options.quiet
 @options.formatted(EXTRACTION)
 def extract(target: str, order: Order, dump: str | None, where: Where, *, format_name: str) -> int:
     """Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.
@@ -118,8 +119,10 @@ def extract(target: str, order: Order, dump: str | None, where: Where, *, format
         output.write(answer.end(extraction))
     findings += (judgement.finding for judgement in extraction.verification.judged)
     code = messages.report(findings, Severity.WARNING, extraction.verification.server_path)
-    for line in _lines(extraction):
+    for line in _losses(extraction):
         messages.write_line(line)
+    write_summary = messages.write_remark if extraction.is_kept else messages.write_line
+    write_summary(_summary(extraction))
     if dump is not None and not extraction.has_dump:
         messages.write_line(f"{target}: holds no dump; {dump} was not written")
     return code or _exit_code(extraction, is_dump_there=dump is None or extraction.has_dump)
@@ -156,20 +159,24 @@ def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
     return int(is_wrong or extraction.has_refused or not is_dump_there)
 
 
-def _lines(extraction: Extraction) -> Iterator[str]:
-    """Yield what there is to say of an ``extraction``, beside the members that are named."""
+def _losses(extraction: Extraction) -> Iterator[str]:
+    """Yield what is not as in the archive, beside the members that are named."""
     missing = sum(number for fate, number in extraction.counts.items() if fate not in _AS_ASKED)
     if (more := missing - _MISSING_SHOWN) > 0:
         yield f"{counted(more, 'more member is', 'more members are')} not there"
     yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
     if extraction.narrowed:
         yield f"{counted(extraction.narrowed, 'member has', 'members have')} fewer permissions than in the archive"
+
+
+def _summary(extraction: Extraction) -> str:
+    """Return what became of the members, in one line."""
     folder = printable(extraction.order.folder)
     others = amounts({fate: number for fate, number in extraction.counts.items() if fate != Fate.WRITTEN})
     what = f"{counted(extraction.counts[Fate.WRITTEN], 'member')} written to {folder}"
     if not extraction.is_kept:
         what = f"{folder} was not made: --keep-partial keeps what could be had"
-    yield f"{what}; {others}" if others else what
+    return f"{what}; {others}" if others else what
 
 
 @click.command()
@@ -179,6 +186,7 @@ def _lines(extraction: Extraction) -> Iterator[str]:
     "--against", "folder", type=_folder, metavar="FOLDER", help="Tell, too, whether extract --to FOLDER has room there."
 )
 @options.bounded
+@options.quiet
 @options.formatted(NEEDS)
 def needs(target: str, folder: str | None, where: Where, *, format_name: str) -> int:
     """Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.

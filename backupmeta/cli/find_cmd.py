@@ -177,7 +177,9 @@ def _find_members(
         shown = list(islice(search.matches(), view.offset, view.offset + most + 1))
         unknown = search.unknown()
     output.write_all(MATCHES[presentation.format.name].render(shown[:most], view))
-    lines = [f"there are more than these {most:,}; --limit N shows more of them"] if len(shown) > most else []
+    lines = list[str]()
+    if len(shown) > most:
+        messages.write_remark(f"there are more than these {most:,}; --limit N shows more of them")
     if not shown:
         lines = [f"nothing that matches in {catalog}", *queries.unknown(catalog, query, domain)]
     for line in chain(lines, _unknown(unknown)):

@@ -315,6 +315,17 @@ with_provenance: Final[Decorator] = click.option(
 """Add what shows sources."""
 
 
+quiet: Final[Decorator] = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=messages.be_quiet,
+    help="Show only what fails or can't be read: no progress, no counts, no remarks.",
+)
+"""Add what leaves out all that is well: `messages.is_quiet` has it."""
+
+
 def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> Decorator:
     """Add ``--fail-on``, which has one of ``words``: ``what`` makes the exit code 1."""
     help_ = f"What makes the exit code 1: {what}.{' Repeatable.' if is_repeatable else ''}"
@@ -332,23 +343,21 @@ writing: Final[Decorator] = collected(
 """Add what says where the answer is written; the command has a parameter ``target``, an `output.Target`."""
 
 
-def formatted(table: Formats[Render], *older: str) -> Decorator:
-    """Add ``--format`` with the formats of ``table``, and its short forms; ``older`` spellings of it go on.
+def formatted(table: Formats[Render]) -> Decorator:
+    """Add ``--format`` with the formats of ``table``, and its short forms.
 
     The command has a parameter ``format_name``: that of the first format where none is given.
     """
     shorts = _shorts(table)
     phrases = "; ".join(f"{entry.name}: {entry.meaning}" for entry in table.values())
     choice, meaning = click.Choice(list(table)), f"How to write it. {phrases}."
-    options: list[Decorator] = [click.option("--format", *older, "formats", type=choice, multiple=True, help=meaning)]
-    for short, name in shorts.items():
-        options.append(click.option(f"--{short}", is_flag=True, help=f"The same as --format {name}."))
+    options: list[Decorator] = [click.option("--format", "formats", type=choice, multiple=True, help=meaning)]
+    options += [click.option(f"--{short}", is_flag=True, help=f"The same as --format {short}.") for short in shorts]
 
     def format_name(formats: tuple[str, ...], *, json: bool = False, jsonl: bool = False, csv: bool = False) -> str:
         names = {f"--format {name}": name for name in formats}
-        for short, is_given in (("json", json), ("jsonl", jsonl), ("csv", csv)):
-            if is_given:
-                names[f"--{short}"] = shorts[short]
+        given = {"json": json, "jsonl": jsonl, "csv": csv}
+        names |= {f"--{short}": short for short in shorts if given[short]}
         if len(set(names.values())) > 1:
             raise click.UsageError(f"{' and '.join(names)} are two formats; give one")
         return next(iter(names.values()), next(iter(table)))
@@ -356,10 +365,9 @@ def formatted(table: Formats[Render], *older: str) -> Decorator:
     return collected("format_name", format_name, *options)
 
 
-def _shorts(table: Formats[Render]) -> dict[str, str]:
-    """Return which formats have short forms: JSON, the JSON of a line an object where there is no other, and CSV."""
-    shorts = {name: name for name in ("json", "jsonl", "csv") if name in table}
-    return {"json": "jsonl", **shorts} if "jsonl" in table and "json" not in table else shorts
+def _shorts(table: Formats[Render]) -> list[str]:
+    """Return which formats have short forms."""
+    return [name for name in ("json", "jsonl", "csv") if name in table]
 
 
 def need(trait: Trait, table: Formats[Render], format_name: str, option: str) -> None:

@@ -52,6 +52,7 @@ _AHEAD: Final = 32
 )
 @options.writing
 @options.at_work
+@options.quiet
 @options.overriding_bounds
 def verify(
     targets: tuple[str, ...],
@@ -100,19 +101,19 @@ def verify(
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with messages.progress_bar(size) as bar, target.opened(protected) as write:
+    with messages.progress_bar(size, lambda: tally.line) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
-        view = VerificationView(target.width, selection, base)
+        view = VerificationView(target.width, selection, base, messages.is_quiet())
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
     if selection.line:
-        messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
+        messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
         messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
     elif format_name != "text" or target.path is not None:
-        messages.write_line(tally.line)
+        messages.write_remark(tally.line)
     return tally.exit_code
 
 
@@ -139,7 +140,7 @@ def _policy(path: str | None, protected: Protected) -> Policy:
     if (project := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
     chosen = policy.load(project, policy.require_trusted)
-    messages.write_line(f"the policy is the one in {project}")
+    messages.write_remark(f"the policy is the one in {project}")
     return chosen
 
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from zlib import compressobj
 
 from backupmeta import __version__
-from backupmeta.checks.identity import Base, Identity, from_base, identified
+from backupmeta.checks.identity import Identity, from_base, identified
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert, markdown
@@ -29,7 +29,8 @@ from backupmeta.folders import TemporaryDatabase
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, on_disk
 from backupmeta.render import verified
-from backupmeta.render.formats import Format, Formats, Trait, any_view, spaced
+from backupmeta.render.formats import Format, Formats, Trait, spaced
+from backupmeta.render.verified import VerificationView
 from backupmeta.words import counted, said_by, visible
 
 _CLASS: Final = "backupmeta.verify"
@@ -56,7 +57,7 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:\\")
 # --- JUnit ------------------------------------------------------------------------------------------------------------
 
 
-def junit(verifications: Iterable[Verification], base: Base | None = None) -> Iterator[str]:
+def junit(verifications: Iterable[Verification], view: VerificationView | None = None) -> Iterator[str]:
     """Yield a JUnit document, a suite a target as it comes.
 
     A test fails by the findings that are held against its target, where the target fails (`blamed`): a finding does
@@ -65,8 +66,9 @@ def junit(verifications: Iterable[Verification], base: Base | None = None) -> It
     read, is skipped: nobody knows. All other findings are in its ``system-out``.
     """
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="backupmeta verify">\n'
-    for verification in verifications:
-        yield inert(_suite(from_base(verification, base or Base()))) + "\n"
+    view = view or VerificationView()
+    for verification in view.shown(verifications):
+        yield inert(_suite(from_base(verification, view.base))) + "\n"
     yield "</testsuites>\n"
 
 
@@ -128,7 +130,7 @@ def _xml_text(text: str) -> str:
 # --- GitHub -----------------------------------------------------------------------------------------------------------
 
 
-def github(verifications: Iterable[Verification], base: Base | None = None) -> Iterator[str]:
+def github(verifications: Iterable[Verification], view: VerificationView | None = None) -> Iterator[str]:
     """Yield workflow commands, one a line, target by target, and the verdict over everything as the last.
 
     GitHub shows only the first few annotations of a step. So findings of one id in a target are one annotation, the
@@ -137,14 +139,14 @@ def github(verifications: Iterable[Verification], base: Base | None = None) -> I
         ::error file=app_a.tar.gz,title=archive-truncated::the archive is cut off (at byte 512)%0Aadvice: fetch …
         ::notice title=backupmeta verify::1 target: 1 fail
     """
-    tally, base = verified.Tally(), base or Base()
-    for verification in tally.counting(verifications):
+    tally, view = verified.Tally(), view or VerificationView()
+    for verification in view.shown(tally.counting(verifications)):
         shown = verified.blamed(verification) | {Severity.ERROR, Severity.WARNING}
-        told = verified.alike(from_base(verification, base).judged)
+        told = verified.alike(from_base(verification, view.base).judged)
         for findings, exact in zip(told, verified.alike(verification.judged), strict=True):
             if findings.severity in shown:
                 place, line = _line(verification, exact)
-                yield _annotation(findings, file=base.of(verification, place), **line)
+                yield _annotation(findings, file=view.base.of(verification, place), **line)
     yield _command("notice", tally.line, title="backupmeta verify")
 
 
@@ -177,15 +179,13 @@ def _escaped(text: str, separators: str = "") -> str:
 # --- SARIF ------------------------------------------------------------------------------------------------------------
 
 
-def sarif(
-    verifications: Iterable[Verification], selection: verified.Selection | None = None, base: Base | None = None
-) -> Iterator[str]:
+def sarif(verifications: Iterable[Verification], view: VerificationView | None = None) -> Iterator[str]:
     """Yield a SARIF log, a result a finding: errors target by target as they come, then warnings, then notes.
 
     It has one run. Its rules are all of `FINDINGS`, whatever was found, so that they stay the same from run to run;
-    the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
+    the artifacts, which are the targets, passing ones as well, come last, with what was left out.
     """
-    run = _Run(base or Base(), selection or verified.Selection())
+    run = _Run(view or VerificationView())
     driver = {"name": "backupmeta", "version": __version__, "rules": list(map(_rule, FINDINGS.values()))}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n"tool": {spaced({"driver": driver})},\n'
     yield f'"originalUriBaseIds": {spaced(run.base_ids)},\n"redactionTokens": ["{MASK}"],\n"results": ['
@@ -199,11 +199,12 @@ def sarif(
 class _Run:
     """A run (§3.14): results as they come, and what is known of it once they all came."""
 
-    def __init__(self, base: Base, selection: verified.Selection) -> None:
-        self._base = base
-        self._selection = selection
+    def __init__(self, view: VerificationView) -> None:
+        self._view = view
+        self._base = view.base
+        self._selection = view.selection
         self._tally = verified.Tally()
-        self._room = _Room(selection.most)
+        self._room = _Room(view.selection.most)
         self._unreadable: list[dict[str, object]] = []
         self._targets: dict[str, tuple[dict[str, object], int, str | None]] = {}
         """By their URIs, each once, for they have to be unique (§3.14.15): location, index and digest of each."""
@@ -262,7 +263,7 @@ class _Run:
 
     def _wanted(self, verifications: Iterable[Verification]) -> Iterator[tuple[str, Severity, str]]:
         """Yield id, severity and result of the findings that are asked for; count the others."""
-        for verification in self._tally.counting(verifications):
+        for verification in self._view.shown(self._tally.counting(verifications)):
             self._take(verification)
             wanted = self._selection.wanted | verified.blamed(verification)
             for judged, identity in identified(verification, self._base):
@@ -402,24 +403,9 @@ def _uri(path: str) -> str:
 
 VERIFICATIONS: Final[Formats[verified.VerificationRendering]] = Formats(
     Format("text", "lines for people", verified.as_text),
-    Format("json", "one object, with the evidence of each finding", any_view(verified.as_json)),
-    Format(
-        "junit",
-        "JUnit XML, in which CI servers show tests",
-        lambda verifications, view: junit(verifications, view.base),
-        Trait.FROM_BASE,
-    ),
-    Format(
-        "sarif",
-        "SARIF 2.1.0, for code scanning",
-        lambda verifications, view: sarif(verifications, view.selection, view.base),
-        Trait.FROM_BASE,
-    ),
-    Format(
-        "github",
-        "annotations of a step of GitHub Actions",
-        lambda verifications, view: github(verifications, view.base),
-        Trait.FROM_BASE,
-    ),
+    Format("json", "one object, with the evidence of each finding", verified.as_json),
+    Format("junit", "JUnit XML, in which CI servers show tests", junit, Trait.FROM_BASE),
+    Format("sarif", "SARIF 2.1.0, for code scanning", sarif, Trait.FROM_BASE),
+    Format("github", "annotations of a step of GitHub Actions", github, Trait.FROM_BASE),
 )
 """The formats of verifications."""

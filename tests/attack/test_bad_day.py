@@ -148,7 +148,7 @@ LISTS: Final[dict[str, Command]] = {
     "list ": ("--json",),
     "installs": ("--jsonl",),
     "verify": ("--json", "--jobs", "1", *NOW),
-    "timeline": ("--json",),
+    "timeline": ("--jsonl",),
 }
 
 
@@ -198,7 +198,7 @@ def test_one_root_of_several_that_cannot_be_read(homes: Path, command: str, brok
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("place", ["file", "folder"])
-@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_what_does_not_get_to_the_disk_is_told(
     homes: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], place: str, number: int
 ) -> None:
@@ -234,7 +234,7 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
 
 
-@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_a_file_that_may_not_grow(homes: Path, command: tuple[str, ...]) -> None:
     target = homes.parent / "answer"
     target.write_text("before")
@@ -261,7 +261,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "command",
     [
-        ("timeline", "{large}", "--deep", "--json"),
+        ("timeline", "{large}", "--deep", "--jsonl"),
         ("diff", "{large}/one.tar.gz", "{large}/two.tar.gz", "--deep", "--json"),
         ("history", "{large}/one.tar.gz", "--member", "xx*", "--json"),
         ("report", "{large}", "--format", "json"),
@@ -471,7 +471,7 @@ DIGITS: Final = ("9" * 20, "9" * 4300, "9" * 4301, "9" * 5000, "0" * 5000, "1" +
         *(("list", "{home}", option, "{}") for option in ("--since", "--until", "--user", "--tz", "--domain")),
         ("installs", "{home}", "--sort", "time_created"),
         ("timeline", "{home}", "--deep", "--member-limit", "{}"),
-        ("timeline", "{home}", "--json"),
+        ("timeline", "{home}", "--jsonl"),
         ("timeline", "{home}", "--format", "bodyfile"),
         ("verify", "{home}", "--now", "{}"),
         ("verify", "{home}", "--json", "--tz", "+02:00"),
@@ -594,7 +594,7 @@ def test_accounts_behind_a_link_are_there_once(tmp_path: Path, name: str) -> Non
     assert run("view", BACKUP, "--sysroot", image, "--user", "exampleu").json["data"]["id"] == BACKUP
     paths = [one["path"] for one in run("verify", "--sysroot", image, "--json", *NOW).json["targets"]]
     assert paths == [f"{home}/application_backups/{NAME}", home]
-    assert {one["account"] for one in run("timeline", "--sysroot", image, "--json").jsonl} == {home}
+    assert {one["account"] for one in run("timeline", "--sysroot", image, "--jsonl").jsonl} == {home}
     assert len(run("history", INSTALL, "--sysroot", image, "--json").json["backups"]) == 2
     catalog = tmp_path / "catalog.sqlite"
     for unchanged in (0, 1):
@@ -619,7 +619,7 @@ def test_what_such_an_account_keeps_elsewhere_is_found(tmp_path: Path, name: str
         ran = run("scan", "--sysroot", image, "-o", catalog, "--jobs", "1", "--json", "--deep")
         assert (ran.code, ran.json["unchanged"]) == (0, unchanged)
     assert run("view", BACKUP, "--catalog", catalog).code == 0
-    assert verified[0]["sha256"] in run("export", catalog, "--to", "jsonl", "--table", "files").text
+    assert verified[0]["sha256"] in run("export", catalog, "--format", "jsonl", "--table", "files").text
 
 
 NOWHERE: Final = {

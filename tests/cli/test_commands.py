@@ -483,7 +483,6 @@ def test_the_schema_of_a_backup_names_the_examples_fields() -> None:
         (["list", "--jsno"], "--json"),
         (["members", "x", "--bound", "member=1"], "did you mean 'members'?"),
         (["members", "x", "--member-digest", "md5"], "--member-digest needs --json"),
-        (["members", "x", "--limit", "members=1"], "No such option '--limit'. Did you mean '--bound'?"),
         (["members", "x", "--bound", "xyzzy=1"], "there are record_bytes, "),
         (["members", "x", "--bound", "members=many"], "1000, 64K, 10M or 2G"),
         (["list", "--sort", "titel"], "did you mean 'title'?"),

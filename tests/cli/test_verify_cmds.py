@@ -258,6 +258,39 @@ class TestAnswers:
         assert "report.txt" in ran.err
 
 
+class TestQuiet:
+    def test_what_is_well_is_not_told_by_any_command(self, account: Account, tmp_path: Path) -> None:
+        archive, catalog = account.archives / NAME, tmp_path / "catalog.sqlite"
+        silent: list[list[str | Path]] = [
+            ["verify", account.home, *NOW],
+            ["verify", archive, "-o", tmp_path / "text", *NOW],
+            ["scan", account.home, "-o", catalog],
+            ["extract", archive, "--to", tmp_path / "site"],
+        ]
+        for arguments in silent:
+            assert run(*arguments, "--quiet") == (0, b"", "")
+        answering: list[list[str | Path]] = [
+            ["members", archive],
+            ["list", "--catalog", catalog],
+            ["scan", account.home, "-o", catalog],
+        ]
+        for arguments in answering:
+            ran = run(*arguments, "--quiet", "--json")
+            assert (ran.code, bool(ran.json), ran.err) == (0, True, "")
+        assert "backupmeta: " in run("members", archive).err
+
+    def test_what_fails_is_told(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, "--quiet", *NOW)
+        assert (ran.code, ran.err) == (1, "")
+        assert ran.text.splitlines()[0] == f"{broken}: fail (1 error)"
+        assert "[table-missing]" in ran.text
+        broken.write_bytes(broken.read_bytes()[:-40])
+        for more in ((), ("--to", tmp_path / "site")):
+            ran = run("extract" if more else "members", broken, *more, "--quiet")
+            assert ran.code == 2
+            assert "[archive-truncated]" in ran.err
+
+
 class TestProcesses:
     def many(self, folder: Path, count: int = 9) -> Path:
         for number in range(count):

@@ -12,6 +12,7 @@ from backupmeta.checks.policy import Verification
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.ci import github
+from backupmeta.render.verified import VerificationView
 from tests.render.judged import (
     ARCHIVE,
     CANARY,
@@ -88,7 +89,7 @@ def test_a_line_is_one_of_the_file_itself() -> None:
 def test_files_are_named_from_the_base_on(path: str, base: str) -> None:
     line = Source(Witness.BACKUP_RECORD, RECORD, None, 8, 155)
     verification = replace(failing(judged("dump-missing"), judged("record-nul", "", "", line)), path=path)
-    first, second, _ = map(command, github([verification], Base(base)))
+    first, second, _ = map(command, github([verification], VerificationView(base=Base(base))))
     assert first.properties["file"] == "application_backups/app_a.tar.gz"
     assert second.properties["file"] == ".appdata/backups/1234567890abcdefghij12345"
 

@@ -12,7 +12,7 @@ from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.ci import junit
-from backupmeta.render.verified import blamed
+from backupmeta.render.verified import VerificationView, blamed
 from tests.render.judged import (
     ARCHIVE,
     CANARY,
@@ -67,7 +67,7 @@ def test_files_are_named_from_the_base_on() -> None:
     places = [Source(Witness.BACKUP_RECORD, RECORD, None, line) for line in (3, 5)]
     one = failing(*(judged("record-no-equals", "", "", place) for place in places))
     ((suite,), (of_image,)) = (
-        JUnitXml.fromstring("".join(junit([each], Base("/home/u"))))
+        JUnitXml.fromstring("".join(junit([each], VerificationView(base=Base("/home/u")))))
         for each in (one, replace(one, path="/mnt" + ARCHIVE))
     )
     assert suite.name == "application_backups/app_a.tar.gz"

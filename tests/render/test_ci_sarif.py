@@ -40,7 +40,7 @@ from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.ci import sarif
-from backupmeta.render.verified import MOST_RESULTS, Selection, blamed
+from backupmeta.render.verified import MOST_RESULTS, Selection, VerificationView, blamed
 from backupmeta.secrets import mask_text
 from tests.measured import KIBIBYTES_MORE, measured
 from tests.render.judged import (
@@ -66,9 +66,13 @@ URI = re.compile(r"(file:///)?([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*")
 RELATIVE = re.compile(r"(?![^/]*:)(?!/)([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})+")
 
 
+def view(selection: Selection | None = None, base: Base | None = None) -> VerificationView:
+    return VerificationView(selection=selection or Selection(), base=base or Base())
+
+
 def run(*verifications: Verification, selection: Selection | None = None, base: Base | None = None) -> Any:
     """Return the only run of a log that the schema allows."""
-    told = json.loads("".join(sarif(verifications, selection, base)))
+    told = json.loads("".join(sarif(verifications, view(selection, base))))
     validate(told)
     assert (told["version"], told["$schema"]) == ("2.1.0", PUBLISHED["id"])
     (only,) = told["runs"]
@@ -96,7 +100,7 @@ def result(one: Verification) -> Any:
 
 
 def uri(path: str, base: Base | None = None) -> str:
-    told = json.loads("".join(sarif([passing(path=path)], None, base)))
+    told = json.loads("".join(sarif([passing(path=path)], view(None, base))))
     return str(told["runs"][0]["artifacts"][0]["location"]["uri"])
 
 
@@ -332,7 +336,9 @@ def test_a_run_has_at_most_as_many_results_as_github_shows() -> None:
     assert MOST_RESULTS == 5000
     names = [str(number) for number in range(5003)]
     selection = Selection()
-    document = json.loads("".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], selection)))
+    document = json.loads(
+        "".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], view(selection)))
+    )
     (told,) = document["runs"]
     assert subjects(told) == names[:5000]
     assert left_out(told) == [("file-missing", "warning", 3)]
@@ -452,6 +458,15 @@ def test_the_invocation_says_how_the_run_went() -> None:
         assert invocation["exitCodeDescription"] == description
 
 
+def test_how_the_run_went_does_not_depend_on_what_is_shown() -> None:
+    quiet = VerificationView(is_quiet=True)
+    (told,) = json.loads("".join(sarif([passing(), failing(judged("dump-missing"), path="a")], quiet)))["runs"]
+    assert [one["location"]["uri"] for one in told["artifacts"]] == ["a"]
+    assert told["invocations"][0]["exitCodeDescription"] == "2 targets: 1 pass, 1 fail"
+    (told,) = json.loads("".join(sarif([passing()], quiet)))["runs"]
+    assert (told["artifacts"], told["invocations"][0]["exitCode"]) == ([], 0)
+
+
 def test_what_could_not_be_read_is_a_notification() -> None:
     found = judged("archive-unreadable", "", "Permission denied")
     (invocation,) = run(passing(), unreadable(found, path="/work/a b"), base=Base("/work"))["invocations"]
@@ -472,7 +487,7 @@ def test_a_log_is_packed_as_small_as_github_accepts_it() -> None:
     noise = random.Random(1)  # noqa: S311 - no secret
     names = [noise.randbytes(10_000).hex() for _ in range(1_200)]
     selection = Selection()
-    document = "".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], selection))
+    document = "".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], view(selection)))
     assert 7_000_000 < len(gzip.compress(document.encode())) < 10_000_000
     (told,) = json.loads(document)["runs"]
     assert len(told["results"]) + selection.left_out["file-missing", Severity.WARNING] == len(names)
@@ -488,12 +503,12 @@ from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.ci import sarif
-from backupmeta.render.verified import Selection, blamed
+from backupmeta.render.verified import Selection, VerificationView, blamed
 
 
 found = (Judged(Finding(FINDINGS["file-missing"], "x" * 20_000), Severity("{severity}")),)
 for part in sarif((Verification("archive", "a", Verdict.FAIL, None, found) for _ in range(int(sys.argv[1]))),
-                Selection(1_000_000, has_notes=True)):
+                VerificationView(selection=Selection(1_000_000, has_notes=True))):
     print(len(part))
 """
     few, many = measured(script, "1"), measured(script, "4000")
@@ -511,7 +526,7 @@ def test_hostile_names_are_valid(name: str) -> None:
 
 @given(VERIFICATIONS)
 def test_anything_is_valid(verifications: list[Verification]) -> None:
-    document = json.loads("".join(sarif(verifications, Selection(has_notes=True))))
+    document = json.loads("".join(sarif(verifications, view(Selection(has_notes=True)))))
     (told,) = document["runs"]
     validate(document)
     assert len(told["results"]) == sum(len(one.judged) for one in verifications)
@@ -531,7 +546,7 @@ def test_the_most_severe_are_shown_and_the_rest_is_counted(
     most: int,
     has_notes: bool,  # noqa: FBT001 - hypothesis passes by position
 ) -> None:
-    told = json.loads("".join(sarif(verifications, Selection(most, has_notes=has_notes))))["runs"][0]
+    told = json.loads("".join(sarif(verifications, view(Selection(most, has_notes=has_notes)))))["runs"][0]
     wanted = [
         found
         for one in verifications
