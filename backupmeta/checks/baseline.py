@@ -5,8 +5,8 @@ the archive, id and subject. So an archive whose bytes changed has no known find
 bytes nobody can compare. An account or a folder has no digest: what is known of it stays so as long as it is met. Of a
 target that can't be read nothing is known, whatever a baseline says; so it never passes.
 
-A finding of the baseline that was not met is no longer met where it was looked for: its archive was judged, or it lies
-at or below what was asked for, and nothing on the way to it could not be read.
+A finding of the baseline that was not met is no longer met where it was looked for: the policy asks for it, and its
+archive was judged, or it lies at or below what was asked for, and nothing on the way to it could not be read.
 
 The file is JSON, a line a finding, sorted: ``backupmeta schema baseline`` describes it.
 """
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from backupmeta.archive.limits import MIB
 from backupmeta.checks.identity import Base, Identity, identified
 from backupmeta.checks.policy import Judged, Policy, Verdict, Verification, require_trusted
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import Mistake, PolicyError
 from backupmeta.evidence import open_named
 from backupmeta.folders import TemporaryDatabase, upwards
@@ -40,29 +41,28 @@ class Baseline:
     """The findings that are known, and what became of them in one run of ``verify``.
 
     Attributes:
-        path: the file that they come from.
         known: how many findings were met that are known.
         new: how many were met that are not.
     """
 
-    def __init__(self, path: str, findings: Iterable[Identity], base: Base, asked: Sequence[str] = ()) -> None:
-        """Know the ``findings`` of the file at ``path``; without targets that are ``asked`` for, all is."""
-        self.path: str = path
+    def __init__(self, findings: Iterable[Identity], base: Base, policy: Policy, asked: Sequence[str] = ()) -> None:
+        """Know the ``findings``, from a ``base`` on; by ``policy`` what is ``asked`` for is judged, or else all."""
         self.known: int = 0
         self.new: int = 0
         self._findings = frozenset(findings)
         self._base = base
+        self._policy = policy
         self._asked = frozenset(map(base.relative, asked))
         self._places = frozenset(place for finding in self._findings for place in self._upwards(finding.path))
         self._met = set[Identity]()
         self._judged = set[str]()
         self._unjudged = set[str]()
 
-    def compared(self, verifications: Iterable[Verification], policy: Policy) -> Iterator[Verification]:
+    def compared(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
         """Yield the ``verifications``, each finding known or new; a target all of whose failures are known passes."""
         for verification in verifications:
             judged = tuple(self._compared(verification))
-            fails = any(policy.fails(judgement.severity) and not judgement.is_known for judgement in judged)
+            fails = any(self._policy.fails(judgement.severity) and not judgement.is_known for judgement in judged)
             passes = verification.verdict is Verdict.FAIL and not fails
             self._note(verification)
             yield replace(verification, judged=judged, verdict=Verdict.PASS if passes else verification.verdict)
@@ -89,6 +89,8 @@ class Baseline:
         return sorted(filter(self._was_looked_for, self._findings - self._met), key=_key)
 
     def _was_looked_for(self, finding: Identity) -> bool:
+        if (rule := FINDINGS.get(finding.id)) is not None and self._policy.severity(rule) is None:
+            return False
         places = self._upwards(finding.path)
         is_below_asked = not self._asked or not self._asked.isdisjoint(places)
         return finding.path in self._judged or (is_below_asked and self._unjudged.isdisjoint(places))
@@ -102,7 +104,7 @@ class Baseline:
     @property
     def line(self) -> str:
         """What became of the findings, in one line."""
-        return f"{self.path}: {self.known:,} known, {self.new:,} new, {len(self.absent()):,} no longer met"
+        return f"{self.known:,} known, {self.new:,} new, {len(self.absent()):,} no longer met"
 
     def to_json(self) -> "BaselineStateJson":
         """Return what became of the findings, for JSON."""

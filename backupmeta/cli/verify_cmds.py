@@ -1,6 +1,7 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -11,7 +12,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.checks import baseline, policy
 from backupmeta.checks.baseline import Baseline, KnownFindings
 from backupmeta.checks.identity import Base
-from backupmeta.checks.policy import Policy, Verdict
+from backupmeta.checks.policy import Policy, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
@@ -19,15 +20,21 @@ from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
-from backupmeta.render.formats import View
-from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView, baseline_json
+from backupmeta.render.formats import Trait, View
+from backupmeta.render.verified import (
+    CHECKS,
+    MOST_ACCEPTED,
+    MOST_RESULTS,
+    Selection,
+    Tally,
+    VerificationView,
+    baseline_json,
+)
 from backupmeta.search import Protected
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32
 """How many archives for each process may be verified before the first of them is, which may be a large one."""
-
-_EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
 
 
 @click.command()
@@ -41,8 +48,19 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 @click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, as a baseline.")
 @options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
-@click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
+@click.option(
+    "--sarif-results",
+    type=click.IntRange(1, MOST_ACCEPTED),
+    metavar="N",
+    help="SARIF: at most N results; 5000 by default.",
+)
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
+@click.option(
+    "--relative-to",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Formats for CI, baselines: name files from FOLDER on; by default from the working folder.",
+)
 @options.writing
 @options.at_work
 @options.quiet
@@ -61,6 +79,7 @@ def verify(
     format_name: str,
     sarif_results: int | None,
     sarif_notes: bool,
+    relative_to: str | None,
     target: Target,
     jobs: int | None,
     bounds: Mapping[str, int],
@@ -90,24 +109,25 @@ def verify(
     protected = where.protected(*targets)
     least = None if fail_on is None else Severity(fail_on)
     chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
+    if relative_to is not None and baseline_file is write_baseline is None:
+        options.need(Trait.FROM_BASE, VERIFICATIONS, format_name, "--relative-to")
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
-    known = _known(baseline_file, targets or where.roots)
-    findings = _findings(write_baseline, protected)
+    base = Base() if relative_to is None else Base(os.path.abspath(relative_to))
+    known = _known(baseline_file, base, chosen, targets or where.roots)
+    findings = _findings(write_baseline, base, protected)
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with messages.progress_bar(size, lambda: tally.line) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
-        verifications = verification.verify(search, chosen, now, run, targets)
-        verifications = verifications if findings is None else findings.taking(verifications)
-        verifications = tally.counting(verifications if known is None else known.compared(verifications, chosen))
-        view = VerificationView(target.width, selection, messages.is_quiet(), known)
-        for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
+        verifications = _compared(verification.verify(search, chosen, now, run, targets), known, findings)
+        view = VerificationView(target.width, selection, base, messages.is_quiet(), known)
+        for part in bar.making_way(VERIFICATIONS[format_name].render(tally.counting(verifications), view)):
             write(part)
     if findings is not None:
         Target(write_baseline, "--write-baseline").write(baseline_json(findings), protected)
     if known is not None:
-        messages.write_remark(known.line)
+        messages.write_remark(f"{baseline_file}: {known.line}")
     if selection.line:
         messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
@@ -115,7 +135,7 @@ def verify(
         messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
     elif format_name != "text" or target.path is not None:
         messages.write_remark(tally.line)
-    return _EXIT_CODES.get(tally.verdict, 2)
+    return tally.exit_code
 
 
 def _recorded(catalog: str, chosen: Policy) -> Run:
@@ -124,19 +144,26 @@ def _recorded(catalog: str, chosen: Policy) -> Run:
     return recorded(catalog, chosen)
 
 
-def _known(path: str | None, asked: Sequence[str]) -> Baseline | None:
-    """Return the baseline at ``path``, with what is asked for; None where there is none."""
-    return None if path is None else Baseline(path, baseline.load(path), Base(), asked)
+def _known(path: str | None, base: Base, chosen: Policy, asked: tuple[str, ...]) -> Baseline | None:
+    return None if path is None else Baseline(baseline.load(path), base, chosen, asked)
 
 
-def _findings(path: str | None, protected: Protected) -> KnownFindings | None:
-    """Return what keeps findings for a baseline at ``path``; None where none is to be written."""
+def _findings(path: str | None, base: Base, protected: Protected) -> KnownFindings | None:
+    """Return what keeps findings for a baseline that is to be written at ``path``; None where none is."""
     if path is None:
         return None
     if path == "-":
         raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
     output.refuse_evidence(path, protected, "--write-baseline")
-    return KnownFindings(Base())
+    return KnownFindings(base)
+
+
+def _compared(
+    verifications: Iterable[Verification], known: Baseline | None, findings: KnownFindings | None
+) -> Iterable[Verification]:
+    """Return the ``verifications``, which are kept in ``findings``, and compared with those that are ``known``."""
+    kept = verifications if findings is None else findings.taking(verifications)
+    return kept if known is None else known.compared(kept)
 
 
 def _policy(path: str | None, protected: Protected) -> Policy:

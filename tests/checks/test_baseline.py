@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -179,6 +180,59 @@ class TestNoLongerMet:
     def test_is_not_what_could_not_be_read(self, two: Path) -> None:
         (two / "backups" / NAME).write_bytes(b"<html>")
         assert self.absent(verified()) == set()
+
+
+class TestFormats:
+    """What each says of a finding that is known, of one that is new, and of what is no longer met."""
+
+    OTHER = NAME.replace("06-13", "06-14")
+
+    @pytest.fixture(autouse=True)
+    def _two(self, project: Path) -> None:
+        write("wp_links", name=self.OTHER)
+        write_baseline()
+        (project / "backups" / self.OTHER).unlink()
+        write("wp_comments", name=NAME.replace("06-13", "06-15"))
+
+    def told(self, form: str) -> str:
+        return run("verify", "backups", "--baseline", KNOWN, "--format", form, "--select", "table-missing", *NOW).text
+
+    def test_sarif(self) -> None:
+        [sarif] = json.loads(self.told("sarif"))["runs"]
+        states = [
+            (result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], result["baselineState"])
+            for result in sarif["results"]
+        ]
+        assert states == [
+            (f"backups/{NAME}", "unchanged"),
+            (f"backups/{NAME.replace('06-13', '06-15')}", "new"),
+        ]
+        notifications = sarif["invocations"][0]["toolExecutionNotifications"]
+        assert {"message": {"text": "no longer met: 1 finding of the baseline: table-missing"}} in [
+            {"message": notification["message"]} for notification in notifications
+        ]
+
+    def test_sarif_without_a_baseline_has_no_states(self) -> None:
+        assert "baselineState" not in run("verify", "backups", "--format", "sarif", *NOW).text
+
+    def test_junit(self) -> None:
+        first, second = ET.fromstring(self.told("junit"))  # noqa: S314 - our own
+        assert (first.get("failures"), second.get("failures")) == ("0", "1")
+        assert "known error: " in "".join(first.itertext())
+
+    def test_annotations(self) -> None:
+        *annotations, _ = self.told("github").splitlines()
+        assert [line.split("file=")[1].split(",")[0] for line in annotations] == [
+            f"backups/{NAME.replace('06-13', '06-15')}"
+        ]
+
+    def test_text(self) -> None:
+        text = self.told("text")
+        assert "\nknown error: " in text
+        assert "\nerror: " in text
+        assert f"backups/{NAME}: fail" not in text
+        [line] = run("verify", f"backups/{NAME}", "--baseline", KNOWN, *NOW).text.splitlines()[:1]
+        assert line == f"{os.path.realpath('backups')}/{NAME}: pass (1 error, 2 notes)"
 
 
 class TestTheFile:
