@@ -44,11 +44,15 @@ def folder(_context: click.Context, _param: click.Parameter, incomplete: str) ->
 
 
 def target(context: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ids and archives' names of where the command looks, and files."""
+    """Complete ids and archives' names of where the command looks, and files; in bash, files where no name begins so.
+
+    There, click's script forgets what was offered before files (click.shell_completion, _SOURCE_BASH).
+    """
     search = Search(context.params.get("roots") or (), context.params.get("sysroot"))
     homes = islice(search.homes([]), _MOST_HOMES)
     names = chain.from_iterable(chain(home.backups, home.archives, home.installs) for home in homes)
-    return [*_offered(names, incomplete), CompletionItem(incomplete, type="file")]
+    offered = _offered(names, incomplete)
+    return offered if offered and _is_bash() else [*offered, CompletionItem(incomplete, type="file")]
 
 
 def finding(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -120,4 +124,8 @@ def _is_plain(name: str) -> bool:
 
 def _quoted(name: str) -> str:
     """Return a name as the shell reads it: bash takes what is completed as it is; zsh and fish quote it themselves."""
-    return shlex.quote(name) if os.environ.get(COMPLETION, "").startswith("bash") else name
+    return shlex.quote(name) if _is_bash() else name
+
+
+def _is_bash() -> bool:
+    return os.environ.get(COMPLETION, "").startswith("bash")
