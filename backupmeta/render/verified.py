@@ -5,12 +5,13 @@ text those of one id in many targets are (`Spread`): how many targets, and the f
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import position
 from backupmeta.escapes import inert
@@ -40,7 +41,13 @@ Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
 
 MOST_RESULTS: Final = 5_000
-"""How many results of a run of SARIF GitHub shows at most; a run with more than 25,000 it refuses."""
+"""How many results of a run of SARIF GitHub shows at most."""
+MOST_ACCEPTED: Final = 25_000
+"""A run with more results than that it refuses."""
+
+UNREAD: Final = 2
+"""The exit code where something could not be read, or nothing was found or judged."""
+_EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
 
 _EXAMPLES: Final = 3
 """How many of several notes of one id are shown, and of several findings of one id in one of many targets."""
@@ -89,10 +96,12 @@ class VerificationView(View):
 
     Attributes:
         selection: which findings become results of SARIF; it counts those that don't.
+        base: the folder that formats for CI name files from.
         is_quiet: whether nothing is shown but what fails or can't be read.
     """
 
     selection: Selection = field(default_factory=Selection)
+    base: Base = field(default_factory=Base)
     is_quiet: bool = False
 
     def shown(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
@@ -134,6 +143,11 @@ class Tally:
         worst = next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
         is_nothing_judged = worst is Verdict.PASS and 0 < self._archives == self.verdicts[Verdict.NOT_JUDGED]
         return Verdict.NOT_JUDGED if is_nothing_judged else worst
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything passes, 1 where something fails, else `UNREAD`."""
+        return _EXIT_CODES.get(self.verdict, UNREAD)
 
     @property
     def line(self) -> str:
