@@ -15,7 +15,7 @@ from backupmeta.api import models
 from backupmeta.catalog import report
 from backupmeta.catalog.queries import EXPORTED, export_columns
 from backupmeta.catalog.schema import Type
-from backupmeta.cli import options, output
+from backupmeta.cli import completion, options, output
 from backupmeta.cli.output import Target
 from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
@@ -177,7 +177,13 @@ SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
 
 @click.command()
 @click.argument("name", type=click.Choice(list(PRINTED)), metavar="[NAME]", required=False)
-@click.option("--to", "folder", metavar="FOLDER", help="The folder to write to: all schemas, each as NAME.schema.json.")
+@click.option(
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="The folder to write to: all schemas, each as NAME.schema.json.",
+)
 @options.formatted(SCHEMAS)
 @options.writing
 def schema(name: str | None, *, folder: str | None, format_name: str, target: Target) -> int:

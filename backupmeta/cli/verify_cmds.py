@@ -13,7 +13,7 @@ from backupmeta.checks import policy
 from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
@@ -29,11 +29,29 @@ _AHEAD: Final = 32
 
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=options.complete_target)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.target)
 @options.looking("--root", in_catalog=True)
-@click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see 'backupmeta help verify').")
-@click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
-@click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="What to ask for (TOML; see 'backupmeta help verify').",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.finding,
+    help="Judge this alone: a check's id, or a group. Repeatable.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.finding,
+    help="Don't judge this: a check's id, or a group. Repeatable.",
+)
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
 @options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
@@ -152,7 +170,7 @@ def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: P
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[ID]")
+@click.argument("name", required=False, metavar="[ID]", shell_complete=completion.finding)
 @options.formatted(CHECKS)
 def checks(name: str | None, *, format_name: str) -> int:
     """List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….
