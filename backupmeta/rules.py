@@ -94,7 +94,7 @@ ARCHIVE_MULTI_VOLUME: Final = _whole_warning(
     "find the other volumes",
 )
 ARCHIVE_UNREADABLE: Final = _whole_error(
-    "archive-unreadable", "the archive can't be read", "make it readable, or fetch it again"
+    "archive-unreadable", "the archive can't be read", "name what is there, make it readable, or fetch it again"
 )
 ARCHIVE_SUFFIX_DIFFERS: Final = _whole_note(
     "archive-suffix-differs",

@@ -63,6 +63,7 @@ def view(
     output.write_all(ANSWERS[format_name].render(answer, shown))
     altered = [finding for finding in findings if finding.rule == rules.CATALOG_ALTERED]
     if isinstance(answer, AnswerError):
+        messages.write_notes(answer)
         return messages.report(altered if where.catalog else findings, Severity.ERROR) or 1
     named = set(map(os.path.abspath, where.roots))
     odd = (
@@ -221,6 +222,7 @@ def _nothing(
     yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
+    yield from where.obstacles
 
 
 @click.command("list")

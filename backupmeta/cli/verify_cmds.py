@@ -97,6 +97,8 @@ def verify(
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
         messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
+        for obstacle in where._replace(roots=targets or where.roots).obstacles:
+            messages.write_line(obstacle)
     elif format_name != "text" or target.path is not None:
         messages.write_remark(tally.line)
     return _EXIT_CODES.get(tally.verdict, 2)
