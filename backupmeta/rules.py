@@ -281,7 +281,7 @@ SEVERAL_MATCHES: Final = _record_warning(
 )
 SEVERAL_ACCOUNTS: Final = _record_unread(
     "several-accounts",
-    "backups or installs of several accounts answer to this; the first one is shown",
+    "backups or installs of several accounts answer to this; the first one is shown, --root or --user chooses",
     "choose the account with --user or --root, or name one by its path",
     is_contradiction=True,
 )

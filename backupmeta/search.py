@@ -41,7 +41,7 @@ from backupmeta.words import are, few
 Row = TypeVar("Row")
 
 _UNMOUNTED: Final = (
-    "mount the image read-only ('backupmeta help seized-disk'); give --sysroot the folder it is mounted at"
+    "give --sysroot the folder that an image is mounted at; 'backupmeta help seized-disk' shows how it is mounted"
 )
 
 

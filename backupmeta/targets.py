@@ -356,22 +356,24 @@ def homes_around(target: str, search: Search, findings: list[Finding]) -> Iterat
 
 def _nothing(target: str, search: Search, findings: Iterable[Finding]) -> UnreadableError:
     """Return the error that no archive here is called ``target``; with what could not be read, which may be it."""
-    error = UnreadableError(target, "no such file, and no archive here is called so", _instead(target, search))
+    advice = _meant(target, search) or f"{_TARGETS}; {_WHERE}"
+    error = UnreadableError(target, "no such file, and no archive here is called so", advice)
     for finding in dict.fromkeys(findings):
         if finding.is_unread:
             error.add_note(finding.message)
     return error
 
 
-def _instead(target: str, search: Search) -> str:
-    """Return what to do where nothing is called ``target``: by its spelling, by the names that are near, or anyhow."""
+def _meant(target: str, search: Search) -> str:
+    """Return what may be meant where nothing is called ``target``: by its spelling, or by the names that are near."""
     names = (name for home in search.homes([]) for name in chain(home.backups, home.installs, home.archives))
-    with suppress(EvidenceError):
-        return spelled(target) or offered(near(target, names)) or f"{_TARGETS}; --root or --sysroot say where it is"
-    return _TARGETS
+    with suppress(EvidenceError):  # it is told by who looked for it
+        return spelled(target) or offered(near(target, names))
+    return ""
 
 
 _TARGETS: Final = "give an archive, a record file, an id, or an archive's name"
+_WHERE: Final = "--root or --sysroot say where it is"
 
 
 # --- a file, or a name ------------------------------------------------------------------------------------------------
@@ -486,7 +488,8 @@ class Matches:
             raise user_not_found(self.user)
         if not self.answering:
             error = nothing(f"nothing here is called {target!r}")
-            error.add_note(_instead(target, search))
+            if meant := _meant(target, search):
+                error.add_note(meant)
             raise error
         there = self.in_own_home if self.user in self.homes else self.in_any_home
         own = [match for match in there if opened(match.text("user")) == self.user] if self.user else self.answering

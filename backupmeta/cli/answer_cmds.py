@@ -219,10 +219,10 @@ def _nothing(
 ) -> Iterator[str]:
     """Yield that there is nothing, and what there is instead of what was asked for."""
     advice = "" if where.roots or where.catalog or criteria.are_given else "; name a ROOT"
-    yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    nothing = f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    yield "; ".join([nothing, *where.obstacles])
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
-    yield from where.obstacles
 
 
 @click.command("list")

@@ -263,8 +263,8 @@ def _losses(findings: Iterable[Finding]) -> Iterator[str]:
 def _lines(tally: Counter[str], where: Where) -> Iterator[str]:
     """Yield what a reader of the events may miss."""
     if not tally["events"]:
-        yield f"nothing happened in {where.name}; name another ROOT, or a wider time"
-        yield from where.obstacles
+        nothing = f"nothing happened in {where.name}; name another ROOT, or a wider time"
+        yield "; ".join([nothing, *where.obstacles])
     if contradicted := tally["contradicted"]:
         events = f"{contradicted:,} of {counted(tally['events'], 'event')} {are(contradicted)}"
         yield f"{events} contradicted by other witnesses"

@@ -116,9 +116,8 @@ def write_unread_accounts(tally: "ScanResult") -> None:
 def is_whole(tally: "ScanResult", where: "Where") -> bool:
     """Return whether a scan of what is ``where`` it looked read all accounts; where there is none, print that."""
     if not tally.accounts and not tally.unread:
-        write_line(f"there is no account in {where.name}; name a home, a folder of homes, or a folder of archives")
-        for obstacle in where.obstacles:
-            write_line(obstacle)
+        nothing = f"there is no account in {where.name}; name a home, a folder of homes, or a folder of archives"
+        write_line("; ".join([nothing, *where.obstacles]))
         return False
     return not tally.unread and not tally.unreadable
 
