@@ -28,7 +28,7 @@ from backupmeta.catalog.queries import exported
 from backupmeta.catalog.report import Asked
 from backupmeta.catalog.report import report as report_of
 from backupmeta.catalog.summary import stats as counting
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import CatalogError, EvidenceError
@@ -49,7 +49,15 @@ _PRIVATE: Final = 0o077
 
 
 @click.command()
-@click.option("-o", "--output", "path", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    metavar="CATALOG",
+    shell_complete=completion.file,
+    help="The catalog: a SQLite file.",
+)
 @options.looking("ROOT")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
 @click.option("--members", is_flag=True, help="The same, and keep what is in each archive, for find --member.")
@@ -191,11 +199,12 @@ def _exported(name: str) -> str:
 
 
 @click.command()
-@click.argument("catalog")
+@click.argument("catalog", shell_complete=completion.file)
 @options.quiet
 @options.formatted(EXPORTS)
 @click.option(
     "--table",
+    shell_complete=completion.table,
     type=_exported,
     default="backups",
     show_default=True,
@@ -254,7 +263,7 @@ def _check_file(target: Target, format_name: str) -> None:
 
 
 @click.command()
-@click.argument("catalog")
+@click.argument("catalog", shell_complete=completion.file)
 @options.as_of("Judge ages as of this moment: for old catalogs.")
 @options.formatted(STATS)
 def stats(catalog: str, now: int, *, format_name: str) -> int:
@@ -295,7 +304,12 @@ _written_for: Final = options.collected(
     click.option("--examiner", metavar="TEXT", help="Who examined the evidence."),
     click.option("--remark", "remarks", multiple=True, metavar="TEXT", help="What the examiner says. Repeatable."),
     click.option("--evidence-digest", metavar="DIGEST", help="The image's digest, as it was given: sha256:9f86…."),
-    click.option("--case-file", metavar="FILE", help="The same in TOML, by the same keys; an option wins over it."),
+    click.option(
+        "--case-file",
+        metavar="FILE",
+        shell_complete=completion.file,
+        help="The same in TOML, by the same keys; an option wins over it.",
+    ),
 )
 """Add what the report is written for; the command has a parameter ``case``, a `Case`."""
 

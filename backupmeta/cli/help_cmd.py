@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import commands, output
+from backupmeta.cli import commands, completion, output
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group
 from backupmeta.render import manual
@@ -20,8 +20,13 @@ _ONE_LINE: Final = 10_000
 
 
 @click.command("help")
-@click.argument("topic", required=False)
-@click.option("--html", metavar="FOLDER", help="Write all pages to FOLDER, for a browser; it begins with index.html.")
+@click.argument("topic", required=False, shell_complete=completion.topic)
+@click.option(
+    "--html",
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="Write all pages to FOLDER, for a browser; it begins with index.html.",
+)
 @click.pass_context
 def help_(context: click.Context, topic: str | None, *, html: str | None) -> int:
     """Show the manual: its topics, or the page about a TOPIC.

@@ -15,7 +15,7 @@ from backupmeta.api import models
 from backupmeta.catalog import report
 from backupmeta.catalog.queries import EXPORTED, export_columns
 from backupmeta.catalog.schema import Type
-from backupmeta.cli import options, output
+from backupmeta.cli import completion, options, output
 from backupmeta.cli.output import Target
 from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
@@ -139,6 +139,7 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "explain": Printed("explain --json", list[json_types.StepJson]),
     "checks": Printed("checks --json", list[json_types.RuleJson]),
     "verify": Printed("verify --json", json_types.VerifyJson),
+    "baseline": Printed("verify --write-baseline FILE", json_types.BaselineJson),
     "members": Printed("members --json", json_types.MembersJson),
     "extract": Printed("extract --json", json_types.ExtractJson),
     "needs": Printed("needs --json", json_types.NeedsJson),
@@ -177,7 +178,13 @@ SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
 
 @click.command()
 @click.argument("name", type=click.Choice(list(PRINTED)), metavar="[NAME]", required=False)
-@click.option("--to", "folder", metavar="FOLDER", help="The folder to write to: all schemas, each as NAME.schema.json.")
+@click.option(
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="The folder to write to: all schemas, each as NAME.schema.json.",
+)
 @options.formatted(SCHEMAS)
 @options.writing
 def schema(name: str | None, *, folder: str | None, format_name: str, target: Target) -> int:

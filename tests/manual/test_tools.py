@@ -87,7 +87,15 @@ def test_datasette_shows_a_catalog_and_writes_nothing(catalog: Path, tmp_path: P
     before = {path.name: path.read_bytes() for path in catalog.parent.iterdir()}
 
     def got(page: str) -> str:
-        command: list[str | Path] = [TOOLS / "datasette", "-i", catalog, "-m", tmp_path / "metadata.json", "--get", page]
+        command: list[str | Path] = [
+            TOOLS / "datasette",
+            "-i",
+            catalog,
+            "-m",
+            tmp_path / "metadata.json",
+            "--get",
+            page,
+        ]
         return subprocess.run(command, check=True, capture_output=True).stdout.decode()
 
     answer = json.loads(got("/case/backups.json?_size=1"))
