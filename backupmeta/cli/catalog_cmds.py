@@ -27,7 +27,7 @@ from backupmeta.catalog.queries import exported
 from backupmeta.catalog.report import Asked
 from backupmeta.catalog.report import report as report_of
 from backupmeta.catalog.summary import stats as counting
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import CatalogError, EvidenceError
@@ -47,7 +47,15 @@ _PRIVATE: Final = 0o077
 
 
 @click.command()
-@click.option("-o", "--output", "path", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    metavar="CATALOG",
+    shell_complete=completion.file,
+    help="The catalog: a SQLite file.",
+)
 @options.looking("ROOT")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
 @click.option("--members", is_flag=True, help="The same, and keep what is in each archive, for find --member.")
@@ -68,6 +76,7 @@ _PRIVATE: Final = 0o077
     show_default=True,
     help="How to tell on stderr how far it is.",
 )
+@options.quiet
 @options.formatted(SCANS)
 def scan(
     path: str,
@@ -122,7 +131,8 @@ def scan(
     def write_result(*, is_whole: bool) -> int:
         messages.write_unread_accounts(tally)
         scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
-        output.write_all(SCANS[format_name].render(scanned, View()))
+        if format_name != "text" or not messages.is_quiet():
+            output.write_all(SCANS[format_name].render(scanned, View()))
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
@@ -187,10 +197,12 @@ def _exported(name: str) -> str:
 
 
 @click.command()
-@click.argument("catalog")
-@options.formatted(EXPORTS, "--to")
+@click.argument("catalog", shell_complete=completion.file)
+@options.quiet
+@options.formatted(EXPORTS)
 @click.option(
     "--table",
+    shell_complete=completion.table,
     type=_exported,
     default="backups",
     show_default=True,
@@ -206,9 +218,9 @@ def export(catalog: str, format_name: str, table: str, target: Target) -> int:
 
     \b
     Examples:
-      backupmeta export catalog.sqlite --to csv > backups.csv
-      backupmeta export catalog.sqlite --to jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
-      backupmeta export catalog.sqlite --to parquet -o backups.parquet
+      backupmeta export catalog.sqlite --csv > backups.csv
+      backupmeta export catalog.sqlite --jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
+      backupmeta export catalog.sqlite --format parquet -o backups.parquet
     """
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target.path, protected)
@@ -230,7 +242,7 @@ def _check_file(target: Target, format_name: str) -> None:
 
 
 @click.command()
-@click.argument("catalog")
+@click.argument("catalog", shell_complete=completion.file)
 @options.as_of("Judge ages as of this moment: for old catalogs.")
 @options.formatted(STATS)
 def stats(catalog: str, now: int, *, format_name: str) -> int:
@@ -271,7 +283,12 @@ _written_for: Final = options.collected(
     click.option("--examiner", metavar="TEXT", help="Who examined the evidence."),
     click.option("--remark", "remarks", multiple=True, metavar="TEXT", help="What the examiner says. Repeatable."),
     click.option("--evidence-digest", metavar="DIGEST", help="The image's digest, as it was given: sha256:9f86…."),
-    click.option("--case-file", metavar="FILE", help="The same in TOML, by the same keys; an option wins over it."),
+    click.option(
+        "--case-file",
+        metavar="FILE",
+        shell_complete=completion.file,
+        help="The same in TOML, by the same keys; an option wins over it.",
+    ),
 )
 """Add what the report is written for; the command has a parameter ``case``, a `Case`."""
 
@@ -280,6 +297,7 @@ _written_for: Final = options.collected(
 @options.looking("ROOT|CATALOG")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests.")
 @_written_for
+@options.quiet
 @options.formatted(REPORTS)
 @options.writing
 @options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")

@@ -1,12 +1,10 @@
 """``schema``: what commands print is what their schemas say, member for member."""
 
 import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -17,6 +15,7 @@ from backupmeta.cli import commands
 from backupmeta.cli.schema_cmd import PRINTED
 from backupmeta.render.tallies import progress
 from backupmeta.search import Search
+from tests.ajv import PACKAGES, Validate, ajv, needs_packages
 from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record, run
 from tests.sites import DUMP, honest, packed, record
 
@@ -26,11 +25,6 @@ ARCHIVES: Final = sorted(
 ACCOUNTS: Final = sorted(path for path in (FIXTURES / "accounts").iterdir() if path.is_dir())
 RECORDS: Final = sorted(path for path in (FIXTURES / "records").glob("*/*") if path.name != "expected.json")
 LATER: Final = NAME.replace("06-13", "06-14")
-AJV: Final = os.environ.get("BACKUPMETA_AJV", "")
-NEEDS_AJV: Final = "needs BACKUPMETA_AJV=FOLDER, made by 'npm install --prefix FOLDER ajv@8 ajv-formats@3'"
-
-Validate: TypeAlias = Callable[..., list[str]]
-"""Takes the name of a schema, then what should be valid by it; returns what is wrong."""
 
 
 @cache
@@ -47,26 +41,14 @@ def by_jsonschema(name: str, printed: Any) -> list[str]:
 @pytest.fixture(scope="module")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("all") / "schemas"
-    assert run("schema", "--all", "-o", folder) == (0, b"", "")
+    assert run("schema", "--to", folder) == (0, b"", "")
     return folder
 
 
 @pytest.fixture(scope="module")
 def by_ajv(schemas: Path) -> Iterator[Validate]:
     """Give a function that asks ajv: one process answers all that this module's tests ask."""
-    if not AJV:
-        pytest.skip(NEEDS_AJV)
-    command = ["node", str(FIXTURES.parent / "scripts/ajv.mjs"), AJV, str(schemas)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="ascii") as node:
-        questions, answers = node.stdin, node.stdout
-        assert questions is not None
-        assert answers is not None
-
-        def validate(*question: object) -> list[str]:
-            print(json.dumps(question), file=questions, flush=True)
-            answer: list[str] = json.loads(answers.readline())
-            return answer
-
+    with ajv(schemas) as validate:
         yield validate
 
 
@@ -74,7 +56,7 @@ def by_ajv(schemas: Path) -> Iterator[Validate]:
 def mistakes(request: pytest.FixtureRequest) -> Validate:
     """Give a function that asks jsonschema, and ajv where it is installed."""
     validators: list[Validate] = [by_jsonschema]
-    if AJV:
+    if PACKAGES:
         validators.append(request.getfixturevalue("by_ajv"))
     return lambda name, printed: [mistake for validate in validators for mistake in validate(name, printed)]
 
@@ -183,7 +165,7 @@ def test_what_is_printed_of_an_account_is_as_its_schema_says(
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("timeline", ["timeline", "{home}", "--deep", "--format", "jsonl"]),
+        ("timeline-line", ["timeline", "{home}", "--deep", "--jsonl"]),
         ("gone-line", ["installs", "{home}", "--gone", "--jsonl"]),
         ("find-members-line", ["find", "{catalog}", "--member", "*", "--jsonl"]),
     ],
@@ -206,8 +188,9 @@ def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(hom
             assert mistakes(f"{command}-line", each) == []
         for each in run(command, home, "--jsonl", "--provenance").jsonl:
             assert mistakes(f"{command}-line-provenance", each) == []
-    for each in run("timeline", home, "--deep", "--format", "jsonl").jsonl:
-        assert mistakes("timeline", each) == []
+    printed = run("timeline", home, "--deep", "--json").json
+    assert mistakes("timeline", printed) == []
+    assert printed == run("timeline", home, "--deep", "--jsonl").jsonl
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parent.name)
@@ -231,8 +214,12 @@ def test_what_is_printed_of_applications_is_as_its_schema_says(command: str, mis
 
 @pytest.mark.parametrize("table", EXPORTED)
 def test_each_exported_row_is_as_its_schema_says(table: str, catalog: Path, mistakes: Validate) -> None:
-    for each in run("export", catalog, "--table", table, "--to", "jsonl").jsonl:
+    rows = run("export", catalog, "--table", table, "--json").json
+    assert mistakes(f"export-{table}", rows) == []
+    for each in run("export", catalog, "--table", table, "--jsonl").jsonl:
         assert mistakes(f"export-{table}-line", each) == []
+        assert each == rows.pop(0)
+    assert rows == []
 
 
 def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path: Path, mistakes: Validate) -> None:
@@ -249,15 +236,17 @@ def test_a_member_without_a_schema_is_noticed(account: Account) -> None:
 
 
 def test_all_schemas_are_written_to_a_folder(schemas: Path) -> None:
-    assert run("schema", "--all", "-o", schemas) == (0, b"", "")  # once more
+    assert run("schema", "--to", schemas) == (0, b"", "")  # once more
     assert {path.name for path in schemas.iterdir()} == {f"{name}.schema.json" for name in PRINTED}
     assert json.loads((schemas / "verify.schema.json").read_text()) == run("schema", "verify").json
 
 
+@needs_packages
 def test_each_schema_compiles_in_the_strict_mode_of_ajv(by_ajv: Validate) -> None:
     assert {name: wrong for name in PRINTED if (wrong := by_ajv(name))} == {}
 
 
+@needs_packages
 def test_a_member_without_a_schema_is_noticed_by_ajv(by_ajv: Validate) -> None:
     [check, *_] = run("checks", "table-missing", "--json").json
     assert by_ajv("checks", [check]) == []
@@ -267,10 +256,9 @@ def test_a_member_without_a_schema_is_noticed_by_ajv(by_ajv: Validate) -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ([], "give the NAME of one schema, or --all"),
-        (["verify", "--all", "-o", "x"], "give the NAME of one schema, or --all"),
-        (["--all"], "--all and --output FOLDER go together"),
-        (["verify", "-o", "x"], "--all and --output FOLDER go together"),
+        (["verify", "--to", "x"], "--to FOLDER writes all schemas; a single one goes to -o FILE"),
+        (["--to", "x", "-o", "y"], "--to FOLDER writes all schemas; a single one goes to -o FILE"),
+        (["-o", "y"], "give the NAME of one schema"),
         (["verfy"], "'verify'"),
     ],
 )
@@ -294,4 +282,4 @@ def test_every_command_that_prints_json_has_its_schema(command: str) -> None:
     printing = options & {"--json", "--jsonl"}
     meanings = [printed.meaning for printed in PRINTED.values()]
     known = {option for option in printing if any(f"{command} " in each and option[2:] in each for each in meanings)}
-    assert known | ({"--json"} & printing if command in {"view", "timeline"} else set()) == printing
+    assert known | ({"--json"} & printing if command == "view" else set()) == printing
