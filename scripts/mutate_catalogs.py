@@ -55,7 +55,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("verify", "--catalog", "CATALOG", "--json", *NOW),
     "view": ("view", "ID", "--catalog", "CATALOG"),
     **{
-        f"export {table}": ("export", "CATALOG", "--to", "jsonl", "--table", table)
+        f"export {table}": ("export", "CATALOG", "--format", "jsonl", "--table", table)
         for table in (
             "backups",
             "installs",

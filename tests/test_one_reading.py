@@ -174,7 +174,7 @@ class Catalog:
                 self.findings.setdefault(where, set()).add(one["id"])
 
     def _table(self, name: str) -> list[Json]:
-        return run("export", self.path, "--to", "jsonl", "--table", name).jsonl
+        return run("export", self.path, "--format", "jsonl", "--table", name).jsonl
 
 
 def _file(row: Json) -> str:
@@ -262,7 +262,7 @@ def _lines(steps: list[Json]) -> list[str]:
 
 
 def check_the_members(archive: Archive) -> None:
-    told = run("timeline", archive.path, "--deep", "--json")
+    told = run("timeline", archive.path, "--deep", "--jsonl")
     members = [one for one in told.jsonl if one["event"] == "member"]
     witnesses = [witness for one in members for witness in (one, *one.get("also", ()))]
     places = {(witness["member"], witness["offset"]) for witness in witnesses}

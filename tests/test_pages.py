@@ -85,10 +85,17 @@ def test_what_is_new_in_a_folder(project: Path) -> None:
 
 
 def test_the_policy(project: Path) -> None:
-    [text] = blocks("toml")
+    [text] = [block for block in blocks("toml") if "examiner" not in block]
     (project / "policy.toml").write_text(text)
     ran = run("verify", project / "backups" / NAME, "--policy", project / "policy.toml", "--now", str(TIME))
     assert ran.code == 0
+
+
+def test_the_case_file(project: Path) -> None:
+    [text] = [block for block in blocks("toml") if "examiner" in block]
+    (project / "case.toml").write_text(text)
+    ran = run("report", project / "backups", "--json", "--case-file", project / "case.toml", "--jobs", "1")
+    assert (ran.code, ran.json["case"]["number"]) == (0, "2024-0117")
 
 
 def test_every_group_of_checks_is_there() -> None:

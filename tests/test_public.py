@@ -121,7 +121,7 @@ def test_json_of_results_is_that_of_the_commands(tmp_path: Path) -> None:
     report = json.loads(run("report", catalog, "--json").out)
     asked = Asked(0, report["command"], catalog, 0)
     assert {**backupmeta.report(catalog, asked).to_json(), "written": report["written"]} == report
-    told = [json.loads(line) for line in run("timeline", tmp_path / "home", "--json").out.splitlines()]
+    told = [json.loads(line) for line in run("timeline", tmp_path / "home", "--jsonl").out.splitlines()]
     assert [event.to_json() for event in backupmeta.timeline(search)] == told
 
 

@@ -16,8 +16,7 @@ from backupmeta.checks.checked_backup import CheckedBackup, Requirements
 from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.evidence import Entry
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.render.formats import View
-from backupmeta.render.verified import as_text
+from backupmeta.render.verified import VerificationView, as_text
 from backupmeta.verification import RUN_HERE, Case, Item, Outcome, outcomes_of, run_by, size, verify
 from backupmeta.work.processes import processes
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, run
@@ -288,7 +287,7 @@ class TestWhatIsNotJudged:
             (account.archives / NAME).unlink()
             (account.backups / BACKUP).unlink()
         ran = run("verify", account.home, "--now", str(NOW), "--ignore", "retention-unmet")
-        assert (ran.code, "f0100.gz: not judged (1 note)" in ran.text) == (code, True)
+        assert (ran.code, "f0100.gz: not judged: archive-not-judged\n" in ran.text) == (code, True)
 
 
 class TestRecords:
@@ -415,6 +414,6 @@ def test_own_checks_are_asked_and_may_be_ignored(tmp_path: Path) -> None:
         assert [(one.verdict, [judged.finding.id for judged in one.judged]) for one in found] == [
             (Verdict.FAIL, ["readme-there"])
         ]
-        assert "advice: remove it" in "".join(as_text(found, View()))
+        assert "advice: remove it" in "".join(as_text(found, VerificationView()))
     [passing, *_] = verify(Search([str(tmp_path)]), replace(own, ignore=frozenset({"readme-there"})), NOW)
     assert passing.verdict is Verdict.PASS

@@ -143,7 +143,7 @@ def test_a_huge_backup_time_reads_the_same_in_all_commands(tmp_path: Path) -> No
         "diff": run("diff", account.archives / NAME, "current", "--root", home).text,
         "stats": run("stats", catalog).text,
         "stats as JSON": run("stats", catalog, "--json").text,
-        "export": run("export", catalog, "--to", "csv").text,
+        "export": run("export", catalog, "--format", "csv").text,
         "timeline": run("timeline", home).text,
         "verify": run("verify", home).text,
         "report": run("report", catalog, "--format", "markdown").text,

@@ -524,6 +524,17 @@ def _primary(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
+def digest_of(path: str) -> str | None:
+    """Return the SHA-256 of the catalog's file at ``path``; None where part of what is in it lies beside it still."""
+    if _is_unfinished(path):
+        return None
+    digest = sha256()
+    with _opened(path) as file:
+        while block := file.read(MIB):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 @contextmanager
 def translated_errors(path: str) -> Iterator[None]:
     """Raise SQLite's errors as `CatalogError`."""

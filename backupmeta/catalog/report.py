@@ -12,7 +12,8 @@ from time import time
 from typing import Final, NamedTuple, TypeVar
 
 from backupmeta import __version__
-from backupmeta.catalog.database import Catalog, Scan, age
+from backupmeta.catalog.case import NO_CASE, Case
+from backupmeta.catalog.database import Catalog, Scan, age, digest_of
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import Summary, summary
 from backupmeta.checks.rulebook import FINDINGS, is_contradiction
@@ -91,6 +92,9 @@ class ReportedInstall:
         created: when it was installed.
         updated: when it was last updated.
         available: the highest version that it can be updated to.
+        user: the account that owns it.
+        login: the administrator's user name.
+        email: the administrator's address.
         backups: how many backups of it there are.
         newest: when the newest of them was made.
     """
@@ -105,6 +109,8 @@ class ReportedInstall:
     url: str | None
     path: str | None
     user: str | None
+    login: str | None
+    email: str | None
     created: int | None
     updated: int | None
     plugins: tuple[Extension, ...]
@@ -119,6 +125,9 @@ class ReportedGoneInstall:
 
     Attributes:
         account: the number of its account.
+        user: the account that owned it.
+        login: the administrator's user name.
+        email: the administrator's address.
         backup: the number of the newest backup of it.
         archive: the path of that one's archive; None where there is none.
         backups: how many there are.
@@ -134,6 +143,8 @@ class ReportedGoneInstall:
     url: str | None
     path: str | None
     user: str | None
+    login: str | None
+    email: str | None
     backup: int
     archive: str | None
     backups: int
@@ -152,6 +163,9 @@ class ReportedBackup:
         install_id: the id of that install.
         state: paired, missing, remote or unclaimed.
         time: when it was made.
+        user: the account that owned the install.
+        login: the administrator's user name.
+        email: the administrator's address.
         location: local, a location's id, or a URI.
         archive: the path of its archive, below its account's; None where there is none.
         bytes: how large that is.
@@ -172,6 +186,8 @@ class ReportedBackup:
     url: str | None
     path: str | None
     user: str | None
+    login: str | None
+    email: str | None
     location: str | None
     note: str | None
     plugins: tuple[Extension, ...]
@@ -242,7 +258,9 @@ class Report:
         written: when it was written.
         version: the version of backupmeta that wrote it.
         command: the command line, as it was given.
+        case: what it is written for.
         catalog: the catalog's path; None where what is told was scanned for this report alone.
+        catalog_sha256: the digest of the catalog's file; None without one, and where a scan is at work on it.
         as_of: when the newest scan began, which it tells of.
         oldest: when the scan began that looked last at the account not looked at for longest.
         scans: the last scans, the newest first.
@@ -258,7 +276,9 @@ class Report:
     written: int
     version: str
     command: str
+    case: Case
     catalog: str | None
+    catalog_sha256: str | None
     as_of: int
     oldest: int
     scans: tuple[Scan, ...]
@@ -314,12 +334,14 @@ class Asked(NamedTuple):
         command: the command line.
         catalog: the catalog's path; None for one that is there for the report alone.
         written: when the report is written, Unix seconds, whatever it is as of.
+        case: what it is written for.
     """
 
     now: int
     command: str
     catalog: str | None
     written: int
+    case: Case = NO_CASE
 
 
 def report(path: str, asked: Asked | None = None, findings: list[Finding] | None = None) -> Report:
@@ -336,7 +358,9 @@ def report(path: str, asked: Asked | None = None, findings: list[Finding] | None
             written=asked.written,
             version=__version__,
             command=asked.command,
+            case=asked.case,
             catalog=asked.catalog,
+            catalog_sha256=None if asked.catalog is None else digest_of(path),
             as_of=known.newest,
             oldest=known.oldest,
             scans=tuple(catalog.scans(MOST_SCANS)),
@@ -364,22 +388,23 @@ ORDER BY a.path, a.host, a.account
 """
 _INSTALLS: Final = """
 SELECT i.install AS number, i.account, i.id, i.application, i.version, i.version_available AS available, i.title, i.url,
-  i.path, i.user, i.time_created AS created, i.time_updated AS updated, i.plugins, i.themes,
+  i.path, i.user, i.login, i.email, i.time_created AS created, i.time_updated AS updated, i.plugins, i.themes,
   ifnull(b.backups, 0) AS backups, b.backup_time AS newest
 FROM installs i JOIN accounts a USING (account)
 LEFT JOIN newest_backups b ON b.account = i.account AND b.backup_install = i.id
 ORDER BY a.path, a.host, i.account, i.install
 """
 _GONE_INSTALLS: Final = """
-SELECT account, id, application, version, title, url, path, user, backup, archive, archive_bytes, backups,
-  first_backup_time AS oldest, last_backup_time AS newest FROM gone_installs
-ORDER BY account_path, account_host, account, id
+SELECT g.account, g.id, g.application, g.version, g.title, g.url, g.path, g.user, b.login, b.email, g.backup, g.archive,
+  g.archive_bytes, g.backups, g.first_backup_time AS oldest, g.last_backup_time AS newest
+FROM gone_installs g JOIN all_backups b USING (backup) ORDER BY g.account_path, g.account_host, g.account, g.id
 """
 _BACKUPS: Final = """
 WITH live AS MATERIALIZED (
   SELECT account, id, min(install) AS install FROM all_installs WHERE until IS NULL GROUP BY account, id)
 SELECT b.backup AS number, b.account, i.install, b.backup_install AS install_id, b.id, b.state, b.backup_time AS time,
-  b.application, b.version, b.title, b.url, b.path, b.user, b.backup_location AS location, b.backup_note AS note,
+  b.application, b.version, b.title, b.url, b.path, b.user, b.login, b.email,
+  b.backup_location AS location, b.backup_note AS note,
   b.plugins, b.themes, f.path AS archive, f.path_bytes AS archive_bytes, f.size AS bytes, f.sha256, f.verdict
 FROM backups b LEFT JOIN all_files f ON f.file = b.archive_file
 LEFT JOIN live i ON i.account = b.account AND i.id = b.backup_install

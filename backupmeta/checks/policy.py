@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar, cast
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, MIB, amount
 from backupmeta.checks.checked_backup import PREFIX, Check, Requirements
-from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS, position
 from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
 from backupmeta.findings import Finding, FindingRule, Group, Severity
@@ -150,9 +150,9 @@ class PolicyTable:
             for meant in self._reading.each(self._place + key, [self._values[key]], decode)
         }
 
-    def end(self) -> None:
-        """Remember as mistakes the keys that nobody asked for."""
-        self._right(one_of("key of a policy", self._asked))
+    def end(self, words: str = "key of a policy") -> None:
+        """Remember as mistakes the keys that nobody asked for; ``words`` say what they are not."""
+        self._right(one_of(words, self._asked))
 
     def _right(self, check: Decode[object]) -> list[str]:
         return [key for key in self._values if self._reading.meaning(self._place + key, key, check)]
@@ -501,22 +501,11 @@ class Verification:
         return cast("VerificationJson", described)
 
 
-_ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
-
-
 def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
     """Return the findings that ``policy`` asks for, the most severe first, else in the order of `FINDINGS`."""
     asked = ((finding, policy.severity(finding.rule)) for finding in findings)
     kept = [Judged(finding, severity) for finding, severity in asked if severity is not None]
-    return tuple(
-        sorted(
-            kept,
-            key=lambda judgement: (
-                judgement.severity.rank,
-                _ORDER.get(judgement.finding.id, len(_ORDER)),
-            ),
-        )
-    )
+    return tuple(sorted(kept, key=lambda judgement: (judgement.severity.rank, position(judgement.finding.id))))
 
 
 def verdict_of(judged: Iterable[Judged], policy: Policy) -> Verdict:

@@ -25,6 +25,13 @@ def is_contradiction(id_: str) -> bool:
     return id_ in FINDINGS and FINDINGS[id_].is_contradiction
 
 
+def position(id_: str) -> int:
+    """Return where the rule of an id stands in `FINDINGS`; of one that is not known here, after all others."""
+    return _POSITIONS.get(id_, len(_POSITIONS))
+
+
+_POSITIONS: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
+
 ON_ANY: Final[tuple[Check, ...]] = record.CHECKS
 """Checks of any archive that has a record."""
 

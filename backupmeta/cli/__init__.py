@@ -15,6 +15,9 @@ from typing import Final, NoReturn
 
 _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
+COMPLETION: Final[str] = "_BACKUPMETA_COMPLETE"
+"""The variable by which a shell asks for completions."""
+_PROGRAM: Final = "backupmeta"
 _INTERRUPTED: Final = 130
 _PATIENCE: Final = 1.0
 """How long, in seconds, further signals count as coming with the first one."""
@@ -27,15 +30,16 @@ _SIGNAL: Final = 128
 _FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and hardly a cycle
 
 
-def console() -> NoReturn:
-    """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first.
+def console(name: str = _PROGRAM) -> NoReturn:
+    """Be the process: run `main`, and end without taking every object of a long list down first.
 
+    ``name`` is what it was called as, for its usage.
     Exit code 1 is an answer, so an error in this program is none: it ends with 2, and a line that says where it is.
     """
     _be_the_same_everywhere()
     code = 0
     try:
-        main()
+        main(name)
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
     except Exception as error:  # noqa: BLE001 - nobody is left to handle it
@@ -71,11 +75,11 @@ def _be_the_same_everywhere() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - the same program
 
 
-def main() -> None:
+def main(name: str = _PROGRAM) -> None:
     """Run the command line and exit. A broken pipe, Ctrl-C and a closed stdout end it without a word."""
     try:
         with _ending() as end:
-            code = _run()
+            code = _run(name)
             raise SystemExit(code if end.code is None else end.code)
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
@@ -171,8 +175,8 @@ def _signals() -> list[signal.Signals]:
     return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
 
-def _run() -> int:
-    """Run the command, and return the exit code."""
+def _run(name: str) -> int:
+    """Run the command, and return the exit code. A shell completes what follows the program's own name alone."""
     import click
 
     from backupmeta.cli import output
@@ -181,7 +185,8 @@ def _run() -> int:
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
-        result = backupmeta.main(prog_name="backupmeta", standalone_mode=False)
+        called = _PROGRAM if COMPLETION in os.environ else name
+        result = backupmeta.main(prog_name=called, complete_var=COMPLETION, standalone_mode=False)
         output.flush()
     except click.Abort:
         output.discard()

@@ -11,7 +11,7 @@ import click
 
 from backupmeta import library, listing, rules, targets
 from backupmeta.backup.inspection import GoneInstall, Inspection
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
@@ -21,7 +21,7 @@ from backupmeta.search import Criteria, Search, ordered
 
 
 @click.command()
-@click.argument("target", shell_complete=options.complete_target)
+@click.argument("target", shell_complete=completion.target)
 @options.looking("--root", in_catalog=True)
 @click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
@@ -29,6 +29,7 @@ from backupmeta.search import Criteria, Search, ordered
 @options.secretive
 @options.with_provenance
 @options.bounded
+@options.quiet
 @options.formatted(ANSWERS)
 def view(
     target: str,
@@ -170,12 +171,18 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
+        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_remark))
 
     return options.collected(
         "presentation",
         presentation,
-        click.option("--sort", type=options.sort_key, metavar="FIELD", help="Sort by a field; -FIELD for descending."),
+        click.option(
+            "--sort",
+            type=options.sort_key,
+            metavar="FIELD",
+            shell_complete=completion.field,
+            help="Sort by a field; -FIELD for descending.",
+        ),
         options.formatted(table),
         options.collected("view", ListView),
         click.option("--offset", type=options.COUNT, metavar="N", default=0, help="Leave out the first N rows."),
@@ -183,6 +190,7 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
             "--limit", type=options.COUNT, metavar="N", help="Show at most N rows; --json: 50, as the server."
         ),
         options.with_provenance,
+        options.quiet,
     )
 
 
@@ -191,7 +199,10 @@ choosing: Final = options.collected(
     Criteria,
     click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
     click.option(
-        "--application", metavar="APP", help="Only those of this application, such as wordpress, in any case."
+        "--application",
+        metavar="APP",
+        shell_complete=completion.in_catalog("application"),
+        help="Only those of this application, such as wordpress, in any case.",
     ),
     click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
     options.in_time,

@@ -19,6 +19,7 @@ from backupmeta.account import places
 from backupmeta.account.roots import apart
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.catalog.case import Case, case_of
 from backupmeta.catalog.database import accounts, roots
 from backupmeta.catalog.progress import CHANGES, ScanResult
 from backupmeta.catalog.queries import export as exporting
@@ -26,7 +27,7 @@ from backupmeta.catalog.queries import exported
 from backupmeta.catalog.report import Asked
 from backupmeta.catalog.report import report as report_of
 from backupmeta.catalog.summary import stats as counting
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import CatalogError, EvidenceError
@@ -46,7 +47,15 @@ _PRIVATE: Final = 0o077
 
 
 @click.command()
-@click.option("-o", "--output", "path", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    metavar="CATALOG",
+    shell_complete=completion.file,
+    help="The catalog: a SQLite file.",
+)
 @options.looking("ROOT")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
 @click.option("--members", is_flag=True, help="The same, and keep what is in each archive, for find --member.")
@@ -67,6 +76,7 @@ _PRIVATE: Final = 0o077
     show_default=True,
     help="How to tell on stderr how far it is.",
 )
+@options.quiet
 @options.formatted(SCANS)
 def scan(
     path: str,
@@ -121,7 +131,8 @@ def scan(
     def write_result(*, is_whole: bool) -> int:
         messages.write_unread_accounts(tally)
         scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
-        output.write_all(SCANS[format_name].render(scanned, View()))
+        if format_name != "text" or not messages.is_quiet():
+            output.write_all(SCANS[format_name].render(scanned, View()))
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
@@ -186,10 +197,12 @@ def _exported(name: str) -> str:
 
 
 @click.command()
-@click.argument("catalog")
-@options.formatted(EXPORTS, "--to")
+@click.argument("catalog", shell_complete=completion.file)
+@options.quiet
+@options.formatted(EXPORTS)
 @click.option(
     "--table",
+    shell_complete=completion.table,
     type=_exported,
     default="backups",
     show_default=True,
@@ -205,9 +218,9 @@ def export(catalog: str, format_name: str, table: str, target: Target) -> int:
 
     \b
     Examples:
-      backupmeta export catalog.sqlite --to csv > backups.csv
-      backupmeta export catalog.sqlite --to jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
-      backupmeta export catalog.sqlite --to parquet -o backups.parquet
+      backupmeta export catalog.sqlite --csv > backups.csv
+      backupmeta export catalog.sqlite --jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
+      backupmeta export catalog.sqlite --format parquet -o backups.parquet
     """
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target.path, protected)
@@ -229,7 +242,7 @@ def _check_file(target: Target, format_name: str) -> None:
 
 
 @click.command()
-@click.argument("catalog")
+@click.argument("catalog", shell_complete=completion.file)
 @options.as_of("Judge ages as of this moment: for old catalogs.")
 @options.formatted(STATS)
 def stats(catalog: str, now: int, *, format_name: str) -> int:
@@ -249,15 +262,50 @@ def stats(catalog: str, now: int, *, format_name: str) -> int:
 # --- report -----------------------------------------------------------------------------------------------------------
 
 
+def _case(
+    *,
+    case_file: str | None,
+    title: str | None,
+    number: str | None,
+    examiner: str | None,
+    remarks: tuple[str, ...],
+    evidence_digest: str | None,
+) -> Case:
+    given = {"title": title, "case": number, "examiner": examiner, "remark": remarks}
+    return case_of(case_file, {**given, "evidence-digest": evidence_digest})
+
+
+_written_for: Final = options.collected(
+    "case",
+    _case,
+    click.option("--title", metavar="TEXT", help="The report's title."),
+    click.option("--case", "number", metavar="TEXT", help="The number of the case."),
+    click.option("--examiner", metavar="TEXT", help="Who examined the evidence."),
+    click.option("--remark", "remarks", multiple=True, metavar="TEXT", help="What the examiner says. Repeatable."),
+    click.option("--evidence-digest", metavar="DIGEST", help="The image's digest, as it was given: sha256:9f86…."),
+    click.option(
+        "--case-file",
+        metavar="FILE",
+        shell_complete=completion.file,
+        help="The same in TOML, by the same keys; an option wins over it.",
+    ),
+)
+"""Add what the report is written for; the command has a parameter ``case``, a `Case`."""
+
+
 @click.command()
 @options.looking("ROOT|CATALOG")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests.")
+@_written_for
+@options.quiet
 @options.formatted(REPORTS)
 @options.writing
 @options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")
 @options.at_work
 @options.bounded
-def report(where: Where, *, deep: bool, format_name: str, target: Target, now: int, jobs: int | None) -> int:
+def report(
+    where: Where, *, deep: bool, case: Case, format_name: str, target: Target, now: int, jobs: int | None
+) -> int:
     """Write a report that can be handed on: one page that opens anywhere, without a network.
 
     It is read from a CATALOG, which 'backupmeta scan' wrote, or from ROOTs, as for scan, which are scanned for it. In
@@ -291,7 +339,7 @@ def report(where: Where, *, deep: bool, format_name: str, target: Target, now: i
     else:
         path = catalog
         messages.write_age(catalog)
-    content = report_of(path, Asked(now, _command(), catalog, int(time())), findings)
+    content = report_of(path, Asked(now, _command(), catalog, int(time()), case), findings)
     target.write(REPORTS[format_name].render(content, View()), protected)
     return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
 

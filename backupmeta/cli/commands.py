@@ -15,6 +15,7 @@ _MODULES: Final[Mapping[str, Sequence[str]]] = {
     "extract_cmd": ("extract", "needs"),
     "find_cmd": ("find",),
     "file_cmds": ("cat", "explain", "members"),
+    "help_cmd": ("help",),
     "schema_cmd": ("schema",),
     "verify_cmds": ("checks", "verify"),
 }
@@ -28,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.",
     "extract": "Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.",
     "find": "Find backups in a CATALOG, or members of their archives: all that is asked for has to hold.",
+    "help": "Show the manual: its topics, or the page about a TOPIC.",
     "history": "Show all backups of one INSTALL, oldest first, and what changed from each to the next.",
     "installs": "List the installs at and below each ROOT, from their records in .appdata/current.",
     "list": "List the backups at and below each ROOT.",
@@ -72,7 +74,7 @@ _SUMMARIES: Final = {name: click.Command(name, help=summary) for name, summary i
     commands=_SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, message="backupmeta %(version)s")
 def backupmeta() -> None:
     """Read Installatron's backups without its server.
 
@@ -85,6 +87,7 @@ def backupmeta() -> None:
       backupmeta view app_….tar.gz          the metadata of one
       backupmeta explain app_….tar.gz       where each of its values stands
       backupmeta verify /home               whether all of them are whole, and what their records say
+      backupmeta help                       the manual: what else there is, and how it is meant
 
     Exit codes: 0 clean, 1 a negative answer or something wrong, 2 a usage error or input that could not be read.
     """

@@ -9,7 +9,7 @@ from itertools import chain
 import click
 
 from backupmeta import library, rules
-from backupmeta.cli import messages, options
+from backupmeta.cli import completion, messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.comparison.diff import CURRENT, site_at
@@ -29,8 +29,8 @@ from backupmeta.work.orders import HERE
 
 
 @click.command()
-@click.argument("a", shell_complete=options.complete_target)
-@click.argument("b", shell_complete=options.complete_target)
+@click.argument("a", shell_complete=completion.target)
+@click.argument("b", shell_complete=completion.target)
 @click.option("--deep", is_flag=True, help="Read both archives through: compare members, and the dumps' tables.")
 @click.option("--user", metavar="NAME", help="Only what belongs to NAME.")
 @options.looking("--root")
@@ -85,7 +85,7 @@ def diff(
 
 
 @click.command()
-@click.argument("install", shell_complete=options.complete_target)
+@click.argument("install", shell_complete=completion.target)
 @click.option("--deep", is_flag=True, help="Read all archives through: count what changed in members and tables.")
 @click.option(
     "--member",
@@ -95,6 +95,7 @@ def diff(
 )
 @options.looking("--root")
 @options.bounded
+@options.quiet
 @options.formatted(HISTORIES)
 @options.at_work
 @options.writing
@@ -175,6 +176,7 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
     metavar="N",
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
 )
+@options.quiet
 @options.formatted(TIMELINES)
 @click.option(
     "--bodyfile-unset",

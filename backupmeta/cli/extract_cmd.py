@@ -11,7 +11,7 @@ import click
 
 from backupmeta import verification
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.escapes import printable
@@ -55,9 +55,17 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 @options.collected("order", Order)
 @click.argument("names", nargs=-1, metavar="[MEMBER]...")
 @click.option(
-    "--to", "folder", required=True, type=_folder, metavar="FOLDER", help="A new or an empty folder; see also --over."
+    "--to",
+    "folder",
+    required=True,
+    type=_folder,
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="A new or an empty folder; see also --over.",
 )
-@click.option("--dump", "dump", metavar="FILE", help="Write the database dump there; - is stdout.")
+@click.option(
+    "--dump", "dump", metavar="FILE", shell_complete=completion.file, help="Write the database dump there; - is stdout."
+)
 @click.option("--all", "has_own", is_flag=True, help="All members: the backup's record and its dump, too.")
 @click.option(
     "--over", "is_over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing."
@@ -78,6 +86,7 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 )
 @options.looking("--root")
 @options.bounded
+@options.quiet
 @options.formatted(EXTRACTION)
 def extract(target: str, order: Order, dump: str | None, where: Where, *, format_name: str) -> int:
     """Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.
@@ -118,8 +127,10 @@ def extract(target: str, order: Order, dump: str | None, where: Where, *, format
         output.write(answer.end(extraction))
     findings += (judgement.finding for judgement in extraction.verification.judged)
     code = messages.report(findings, Severity.WARNING, extraction.verification.server_path)
-    for line in _lines(extraction):
+    for line in _losses(extraction):
         messages.write_line(line)
+    write_summary = messages.write_remark if extraction.is_kept else messages.write_line
+    write_summary(_summary(extraction))
     if dump is not None and not extraction.has_dump:
         messages.write_line(f"{target}: holds no dump; {dump} was not written")
     return code or _exit_code(extraction, is_dump_there=dump is None or extraction.has_dump)
@@ -156,29 +167,39 @@ def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
     return int(is_wrong or extraction.has_refused or not is_dump_there)
 
 
-def _lines(extraction: Extraction) -> Iterator[str]:
-    """Yield what there is to say of an ``extraction``, beside the members that are named."""
+def _losses(extraction: Extraction) -> Iterator[str]:
+    """Yield what is not as in the archive, beside the members that are named."""
     missing = sum(number for fate, number in extraction.counts.items() if fate not in _AS_ASKED)
     if (more := missing - _MISSING_SHOWN) > 0:
         yield f"{counted(more, 'more member is', 'more members are')} not there"
     yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
     if extraction.narrowed:
         yield f"{counted(extraction.narrowed, 'member has', 'members have')} fewer permissions than in the archive"
+
+
+def _summary(extraction: Extraction) -> str:
+    """Return what became of the members, in one line."""
     folder = printable(extraction.order.folder)
     others = amounts({fate: number for fate, number in extraction.counts.items() if fate != Fate.WRITTEN})
     what = f"{counted(extraction.counts[Fate.WRITTEN], 'member')} written to {folder}"
     if not extraction.is_kept:
         what = f"{folder} was not made: --keep-partial keeps what could be had"
-    yield f"{what}; {others}" if others else what
+    return f"{what}; {others}" if others else what
 
 
 @click.command()
 @options.TARGET
 @options.looking("--root")
 @click.option(
-    "--against", "folder", type=_folder, metavar="FOLDER", help="Tell, too, whether extract --to FOLDER has room there."
+    "--against",
+    "folder",
+    type=_folder,
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="Tell, too, whether extract --to FOLDER has room there.",
 )
 @options.bounded
+@options.quiet
 @options.formatted(NEEDS)
 def needs(target: str, folder: str | None, where: Where, *, format_name: str) -> int:
     """Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.

@@ -54,6 +54,7 @@ def explain(target: str, where: Where, *, show_secrets: bool, format_name: str) 
     help="With --json: add this digest of each file in the archive.",
 )
 @options.bounded
+@options.quiet
 @options.formatted(MEMBERS)
 def members(
     target: str, where: Where, *, algorithms: tuple[str, ...], member_digest: str | None, format_name: str
@@ -83,7 +84,7 @@ def members(
         walked = Pass(file, where.limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
         code = messages.judge(walked.findings(), file.path)
-        messages.write_line(verdict(walked))
+        messages.write_remark(verdict(walked))
         return code
 
 

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 
 
-_NEWER: Final[Mapping[str, str]] = {"--limit": "--bound"}
-"""What options that older versions had are called now, where a command has none of that name."""
+_NEWER: Final[Mapping[str, str]] = {
+    "--limit": "--bound",
+    "--to": "--format",
+    "--all": "--to",
+}
+"""What options that commands had are called now."""
 
 
 def write_line(message: str) -> None:
@@ -35,12 +39,31 @@ def write_line(message: str) -> None:
         click.echo(inert(f"backupmeta: {printable(mask_text(message))}"), err=True)
 
 
+def write_remark(message: str) -> None:
+    """Print what is no error and no finding as one line on stderr, unless the command is to be quiet."""
+    if not is_quiet():
+        write_line(message)
+
+
+_QUIET: Final = "backupmeta.quiet"
+
+
+def be_quiet(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    """Remember for the command whether it is to be quiet: a callback of the option."""
+    context.meta[_QUIET] = wanted
+
+
+def is_quiet() -> bool:
+    """Return whether nothing is to be shown but what fails, or can't be read."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
 def write_error(error: Exception) -> None:
     """Print what went wrong on stderr; where that is full or closed, nowhere."""
     if isinstance(error, click.ClickException):
-        if isinstance(error, click.NoSuchOption) and error.option_name in _NEWER:
-            old, new = error.option_name, _NEWER[error.option_name]
-            error = click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", error.ctx)
+        if isinstance(error, click.NoSuchOption):
+            error = _with_newer(error)
         usage = io.StringIO()
         error.show(usage)
         with suppress(OSError):
@@ -48,6 +71,15 @@ def write_error(error: Exception) -> None:
         return
     for line in _lines_of(error):
         write_line(line)
+
+
+def _with_newer(error: click.NoSuchOption) -> click.UsageError:
+    """Return an error that names what the command has now for the option that it had."""
+    old, ctx = error.option_name, error.ctx
+    new = _NEWER.get(old)
+    if new is None or ctx is None or not any(new in param.opts for param in ctx.command.params):
+        return error
+    return click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", ctx)
 
 
 def _lines_of(error: Exception) -> Sequence[str]:
@@ -84,7 +116,7 @@ def write_age(catalog: str) -> None:
     from backupmeta.catalog.database import age
     from backupmeta.render.tallies import age_line
 
-    write_line(age_line(catalog, age(catalog), int(time())))
+    write_remark(age_line(catalog, age(catalog), int(time())))
 
 
 def judge(findings: Iterable[Finding], path: str) -> int:
@@ -118,7 +150,7 @@ def workers(jobs: int | None, watch: Watch = unwatched, ahead: int = 4) -> Worke
 
     wanted = jobs or cores()
     if (given := affordable(wanted)) < wanted:
-        write_line(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
+        write_remark(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
     return processes(given, watch, ahead)
 
 
@@ -144,19 +176,24 @@ class Bar(NamedTuple):
 
 
 @contextmanager
-def progress_bar(total: Callable[[], int] | None) -> Iterator[Bar]:
-    """Show a bar up to ``total()`` bytes while the block runs; none without a total, or where stderr is no terminal."""
-    if total is None or not _is_terminal():
+def progress_bar(total: Callable[[], int] | None, counts: Callable[[], str] = str) -> Iterator[Bar]:
+    """Show a bar up to ``total()`` bytes, with ``counts()`` of what was done, while the block runs.
+
+    None without a total, or where stderr is no terminal, or the command is to be quiet.
+    """
+    if total is None or not _is_terminal() or is_quiet():
         yield Bar()
         return
-    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    with _drawn(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress:
-        task, refresh = progress.add_task("", total=total()), _now_and_then(_REFRESH, progress.refresh)
+    text = TextColumn("{task.description}")
+    with _drawn(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), text) as progress:
+        task = progress.add_task("", total=total())
+        draw = _now_and_then(_REFRESH, lambda: progress.update(task, description=counts(), refresh=True))
 
         def watch(count: int) -> None:
             progress.advance(task, count)
-            refresh()
+            draw()
 
         def making_way(parts: Iterable[str]) -> Iterator[str]:
             for part in parts:
@@ -174,11 +211,11 @@ def scan_progress(form: str, accounts: Callable[[], int | None]) -> "Iterator[Te
 
     ``accounts`` returns how many accounts there may be, where that is known; it is called for a bar alone.
     """
-    if form == "bar" or (form == "auto" and _is_terminal()):
+    if form == "none" or is_quiet():
+        yield unwatched
+    elif form == "bar" or (form == "auto" and _is_terminal()):
         with _bar_of_accounts(accounts()) as tell:
             yield tell
-    elif form == "none":
-        yield unwatched
     else:
         from backupmeta.render.tallies import progress, progress_line
 

@@ -6,22 +6,16 @@ name of a format.
 
 import functools
 import inspect
-import os
-import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
-from itertools import islice
 from time import time
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import click
-from click.shell_completion import CompletionItem
 
 from backupmeta.archive.limits import AMOUNTS, DEFAULT_LIMITS, LIMIT_NAMES, Limits, amount
-from backupmeta.cli import messages, output
-from backupmeta.errors import EvidenceError, did_you_mean
-from backupmeta.escapes import printable
-from backupmeta.provenance import display
+from backupmeta.cli import completion, messages, output
+from backupmeta.errors import did_you_mean
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
 from backupmeta.search import Period, Protected, Search
@@ -30,7 +24,6 @@ from backupmeta.words import cut
 Command: TypeAlias = Callable[..., int]
 Decorator: TypeAlias = Callable[[Command], Command]
 
-_MOST_COMPLETIONS: Final = 200
 _DAY: Final = 86_400
 _LONGEST_SHOWN: Final = 60
 COUNT: Final[click.IntRange] = click.IntRange(0, 10**12)
@@ -169,17 +162,24 @@ _ROOT: Final[Decorator] = click.option(
     "roots",
     multiple=True,
     metavar="DIR",
+    shell_complete=completion.folder,
     help="Where to look: a home, a folder of homes or of archives. Repeatable; default: the conventional places.",
 )
 _SYSROOT: Final[Decorator] = click.option(
-    "--sysroot", metavar="DIR", help="A mounted image: look in the conventional places under it."
+    "--sysroot",
+    metavar="DIR",
+    shell_complete=completion.folder,
+    help="A mounted image: look in the conventional places under it.",
 )
 zoned: Final[Decorator] = click.option(
     "--tz", "zone", type=_zone, metavar="ZONE", help="The server's time zone, for names without a record."
 )
 """Add what says by which clock archives were named."""
 _CATALOG: Final[Decorator] = click.option(
-    "--catalog", metavar="CATALOG", help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk."
+    "--catalog",
+    metavar="CATALOG",
+    shell_complete=completion.file,
+    help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk.",
 )
 _ON_DISK: Final = "it is for what is on disk"
 _BESIDE_CATALOG: Final = {
@@ -206,7 +206,11 @@ def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
             refuse_beside("--catalog", {roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
         return Where(roots, sysroot, zone, limits, catalog)
 
-    roots = _ROOT if roots_name == "--root" else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]...")
+    roots = (
+        _ROOT
+        if roots_name == "--root"
+        else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]...", shell_complete=completion.file)
+    )
     return collected("where", where, roots, _SYSROOT, zoned, *([_CATALOG] if in_catalog else []))
 
 
@@ -244,35 +248,8 @@ overriding_bounds: Final[Decorator] = _bounded("bounds", lambda bounds: bounds)
 """Add the same, for a command that has other bounds by default: ``bounds`` has those that are named, by name."""
 
 
-def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ids and archives' names of where the command looks, and files."""
-    search = Search(ctx.params.get("roots") or (), ctx.params.get("sysroot"))
-    names: Iterator[str] = (
-        name
-        for home in search.homes([])
-        for name in (*home.backups, *home.archives, *home.installs)
-        if name.startswith(incomplete)
-    )
-    try:
-        items = [CompletionItem(_quoted(name)) for name in islice(filter(_is_plain, names), _MOST_COMPLETIONS)]
-    except EvidenceError:
-        items = []
-    return [*items, CompletionItem(incomplete, type="file")]
-
-
-TARGET: Final[Decorator] = click.argument("target", shell_complete=complete_target)
+TARGET: Final[Decorator] = click.argument("target", shell_complete=completion.target)
 """Add what a command is about: an archive, a record file, an id, an archive's name, a path of the server's."""
-
-
-def _is_plain(name: str) -> bool:
-    """Return whether a name stands for itself: no option, shown by a terminal as it is, without a secret in it."""
-    return not name.startswith("-") and printable(name) == name and display(name) == name
-
-
-def _quoted(name: str) -> str:
-    """Return a name as the shell reads it: bash takes what is completed as it is; zsh and fish quote it themselves."""
-    is_bash = os.environ.get("_BACKUPMETA_COMPLETE", "").startswith("bash")
-    return shlex.quote(name) if is_bash else name
 
 
 # --- which backups ----------------------------------------------------------------------------------------------------
@@ -315,6 +292,17 @@ with_provenance: Final[Decorator] = click.option(
 """Add what shows sources."""
 
 
+quiet: Final[Decorator] = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=messages.be_quiet,
+    help="Show only what fails or can't be read: no progress, no counts, no remarks.",
+)
+"""Add what leaves out all that is well: `messages.is_quiet` has it."""
+
+
 def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> Decorator:
     """Add ``--fail-on``, which has one of ``words``: ``what`` makes the exit code 1."""
     help_ = f"What makes the exit code 1: {what}.{' Repeatable.' if is_repeatable else ''}"
@@ -327,28 +315,33 @@ def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> 
 writing: Final[Decorator] = collected(
     "target",
     output.Target,
-    click.option("-o", "--output", "path", metavar="FILE", help="Write to FILE, once all is done, not to stdout."),
+    click.option(
+        "-o",
+        "--output",
+        "path",
+        metavar="FILE",
+        shell_complete=completion.file,
+        help="Write to FILE, once all is done, not to stdout.",
+    ),
 )
 """Add what says where the answer is written; the command has a parameter ``target``, an `output.Target`."""
 
 
-def formatted(table: Formats[Render], *older: str) -> Decorator:
-    """Add ``--format`` with the formats of ``table``, and its short forms; ``older`` spellings of it go on.
+def formatted(table: Formats[Render]) -> Decorator:
+    """Add ``--format`` with the formats of ``table``, and its short forms.
 
     The command has a parameter ``format_name``: that of the first format where none is given.
     """
     shorts = _shorts(table)
     phrases = "; ".join(f"{entry.name}: {entry.meaning}" for entry in table.values())
     choice, meaning = click.Choice(list(table)), f"How to write it. {phrases}."
-    options: list[Decorator] = [click.option("--format", *older, "formats", type=choice, multiple=True, help=meaning)]
-    for short, name in shorts.items():
-        options.append(click.option(f"--{short}", is_flag=True, help=f"The same as --format {name}."))
+    options: list[Decorator] = [click.option("--format", "formats", type=choice, multiple=True, help=meaning)]
+    options += [click.option(f"--{short}", is_flag=True, help=f"The same as --format {short}.") for short in shorts]
 
     def format_name(formats: tuple[str, ...], *, json: bool = False, jsonl: bool = False, csv: bool = False) -> str:
         names = {f"--format {name}": name for name in formats}
-        for short, is_given in (("json", json), ("jsonl", jsonl), ("csv", csv)):
-            if is_given:
-                names[f"--{short}"] = shorts[short]
+        given = {"json": json, "jsonl": jsonl, "csv": csv}
+        names |= {f"--{short}": short for short in shorts if given[short]}
         if len(set(names.values())) > 1:
             raise click.UsageError(f"{' and '.join(names)} are two formats; give one")
         return next(iter(names.values()), next(iter(table)))
@@ -356,10 +349,9 @@ def formatted(table: Formats[Render], *older: str) -> Decorator:
     return collected("format_name", format_name, *options)
 
 
-def _shorts(table: Formats[Render]) -> dict[str, str]:
-    """Return which formats have short forms: JSON, the JSON of a line an object where there is no other, and CSV."""
-    shorts = {name: name for name in ("json", "jsonl", "csv") if name in table}
-    return {"json": "jsonl", **shorts} if "jsonl" in table and "json" not in table else shorts
+def _shorts(table: Formats[Render]) -> list[str]:
+    """Return which formats have short forms."""
+    return [name for name in ("json", "jsonl", "csv") if name in table]
 
 
 def need(trait: Trait, table: Formats[Render], format_name: str, option: str) -> None:

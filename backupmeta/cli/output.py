@@ -33,6 +33,7 @@ AtEnd = Callable[[Callable[[], None]], object]
 BROKEN_PIPE: Final[int] = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
 _THERE: Final = os.O_WRONLY | NOFOLLOW | CLOSED | getattr(os, "O_NOCTTY", 0)
+_READ: Final = os.O_RDONLY | NOFOLLOW | CLOSED | getattr(os, "O_NONBLOCK", 0)
 _PERMISSIONS: Final = 0o777
 _ADVICE: Final = "name a file elsewhere"
 _DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
@@ -140,6 +141,41 @@ def _refusing() -> Iterator[None]:
         yield
     except OutputError as error:
         raise click.BadParameter(str(error), param_hint="--output") from error
+
+
+def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "") -> None:
+    """Write files, each a name and its content, to the folder at ``path``, which is made where there is none.
+
+    With a ``mark``, that all of the files begin with, the folder has no others afterwards. Raises `OutputError` where
+    something in it does not begin so: it is somebody else's.
+    """
+    from backupmeta.search import NOTHING_PROTECTED
+
+    with writing_to(path, _ADVICE):
+        os.makedirs(path, exist_ok=True)
+        if mark:
+            _clear(path, mark.encode())
+    for name, content in contents:
+        Target(os.path.join(path, name)).write([content], NOTHING_PROTECTED)
+
+
+def _clear(path: str, mark: bytes) -> None:
+    """Remove the files in a folder, all of which begin with the ``mark``. Raises `OSError`, `OutputError`."""
+    with Folder(path, follows_link=True) as folder:
+        names = os.listdir(folder.handle)
+        if stranger := next((name for name in names if not _begins_with(folder, name, mark)), None):
+            raise OutputError(path, f"has other files, such as {stranger}", "name a new or an empty folder")
+        for name in names:
+            folder.remove(name)
+
+
+def _begins_with(folder: Folder, name: str, mark: bytes) -> bool:
+    """Return whether a file begins with the ``mark``; what is no regular file does not, and is not opened."""
+    status = folder.status_of(name)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return False
+    with os.fdopen(folder.open(name, _READ), "rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def flush() -> None:

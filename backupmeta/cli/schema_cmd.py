@@ -1,6 +1,5 @@
 """The command ``schema``: the JSON Schema of each JSON that a command prints."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import reduce
@@ -16,7 +15,8 @@ from backupmeta.api import models
 from backupmeta.catalog import report
 from backupmeta.catalog.queries import EXPORTED, export_columns
 from backupmeta.catalog.schema import Type
-from backupmeta.cli import options, output
+from backupmeta.cli import completion, options, output
+from backupmeta.cli.output import Target
 from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
 from backupmeta.search import NOTHING_PROTECTED
@@ -134,6 +134,7 @@ PRINTED: Final[Mapping[str, Printed]] = {
     ),
     "report": Printed("report --json", _REPORT),
     **{f"export-{table}-line": Printed(f"export --table {table} --jsonl, a line", _row(table)) for table in EXPORTED},
+    **{f"export-{table}": Printed(f"export --table {table} --json", _list_of(_row(table))) for table in EXPORTED},
     "stats": Printed("stats --json", json_answers.StatsJson),
     "explain": Printed("explain --json", list[json_types.StepJson]),
     "checks": Printed("checks --json", list[json_types.RuleJson]),
@@ -144,7 +145,8 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "diff": Printed("diff --json", json_answers.DiffJson),
     "history": Printed("history --json", json_answers.HistoryJson),
     "history-files": Printed("history --member … --json", json_answers.HistoryFilesJson),
-    "timeline": Printed("timeline --format jsonl, a line", json_types.EventJson),
+    "timeline": Printed("timeline --json", list[json_types.EventJson]),
+    "timeline-line": Printed("timeline --jsonl, a line", json_types.EventJson),
     "gone": Printed("installs --gone --json", list[json_answers.GoneInstallJson]),
     "gone-line": Printed("installs --gone --jsonl, a line", json_answers.GoneInstallJson),
     "find-members": Printed("find --member … --json", list[json_answers.MemberMatchJson]),
@@ -172,39 +174,40 @@ SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
 )
 """The formats of the description of an answer."""
 
-_NAMES: Final = "\n".join(f"  {name:<28}{printed.meaning}" for name, printed in PRINTED.items())
 
-
-@click.command(
-    help="Print the JSON Schema of the JSON that a command prints.\n\n"
-    "JSON Schema 2020-12. What a schema names is all that there is: an object has no other members, but for custom "
-    "fields of a backup. "
-    "Its $id ends with the schemas' version: one more wherever a member goes, or means something else.\n\n"
-    f"\b\nNAME is one of:\n{_NAMES}\n\n"
-    "\b\nExamples:\n"
-    "  backupmeta schema verify > verify.schema.json\n"
-    "  backupmeta schema --all -o schemas"
-)
+@click.command()
 @click.argument("name", type=click.Choice(list(PRINTED)), metavar="[NAME]", required=False)
 @click.option(
-    "--all", "is_all", is_flag=True, help="Write all of them to the folder of --output, each as NAME.schema.json."
-)
-@click.option(
-    "--output", "-o", "folder", metavar="FOLDER", help="With --all: the folder, which is made where there is none."
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="The folder to write to: all schemas, each as NAME.schema.json.",
 )
 @options.formatted(SCHEMAS)
-def schema(name: str | None, *, is_all: bool, folder: str | None, format_name: str) -> int:
-    """Print a schema, or write all."""
-    if is_all is (name is not None):
-        raise click.UsageError("give the NAME of one schema, or --all: 'backupmeta schema --help' has the names")
-    if is_all is (folder is None):
-        raise click.UsageError("--all and --output FOLDER go together; a single schema is printed")
+@options.writing
+def schema(name: str | None, *, folder: str | None, format_name: str, target: Target) -> int:
+    """Print the JSON Schema of the JSON that a command prints.
+
+    JSON Schema 2020-12. What a schema names is all that there is: an object has no other members, but for custom fields
+    of a backup. Its $id ends with the schemas' version: one more wherever a member goes, or means something else.
+
+    NAME is mostly the command's: list, view's is response. 'backupmeta help outputs' has all names.
+
+    \b
+    Examples:
+      backupmeta schema verify > verify.schema.json
+      backupmeta schema --to schemas
+    """
     render = SCHEMAS[format_name].render
-    if name is not None:
-        output.write_all(render(described(name), View()))
-    elif folder is not None:
-        os.makedirs(folder, exist_ok=True)
-        for each in PRINTED:
-            target = output.Target(os.path.join(folder, f"{each}.schema.json"))
-            target.write(render(described(each), View()), NOTHING_PROTECTED)
+    if folder is not None:
+        if name is not None or target.path is not None:
+            raise click.UsageError("--to FOLDER writes all schemas; a single one goes to -o FILE")
+        files = ((f"{each}.schema.json", "".join(render(described(each), View()))) for each in PRINTED)
+        output.write_folder(folder, files)
+    elif name is None:
+        advice = "'backupmeta help outputs' has the names"
+        raise click.UsageError(f"give the NAME of one schema, or --to FOLDER for all; {advice}")
+    else:
+        target.write(render(described(name), View()), NOTHING_PROTECTED)
     return 0

@@ -1,5 +1,6 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
@@ -9,38 +10,67 @@ import click
 from backupmeta import verification
 from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
-from backupmeta.checks.policy import Policy, Verdict
+from backupmeta.checks.identity import Base
+from backupmeta.checks.policy import Policy
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
-from backupmeta.render.formats import View
-from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView
+from backupmeta.render.formats import Trait, View
+from backupmeta.render.verified import CHECKS, MOST_ACCEPTED, MOST_RESULTS, Selection, Tally, VerificationView
 from backupmeta.search import Protected
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32
 """How many archives for each process may be verified before the first of them is, which may be a large one."""
 
-_EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
-
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=options.complete_target)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.target)
 @options.looking("--root", in_catalog=True)
-@click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see 'backupmeta help verify').")
-@click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
-@click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="What to ask for (TOML; see 'backupmeta help verify').",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.finding,
+    help="Judge this alone: a check's id, or a group. Repeatable.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.finding,
+    help="Don't judge this: a check's id, or a group. Repeatable.",
+)
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
 @options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
-@click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
+@click.option(
+    "--sarif-results",
+    type=click.IntRange(1, MOST_ACCEPTED),
+    metavar="N",
+    help="SARIF: at most N results; 5000 by default.",
+)
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
+@click.option(
+    "--relative-to",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Formats for CI: name files from FOLDER on; by default from the working folder.",
+)
 @options.writing
 @options.at_work
+@options.quiet
 @options.overriding_bounds
 def verify(
     targets: tuple[str, ...],
@@ -54,6 +84,7 @@ def verify(
     format_name: str,
     sarif_results: int | None,
     sarif_notes: bool,
+    relative_to: str | None,
     target: Target,
     jobs: int | None,
     bounds: Mapping[str, int],
@@ -81,24 +112,27 @@ def verify(
     protected = where.protected(*targets)
     least = None if fail_on is None else Severity(fail_on)
     chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
+    if relative_to is not None:
+        options.need(Trait.FROM_BASE, VERIFICATIONS, format_name, "--relative-to")
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
+    base = Base() if relative_to is None else Base(os.path.abspath(relative_to))
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with messages.progress_bar(size) as bar, target.opened(protected) as write:
+    with messages.progress_bar(size, lambda: tally.line) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
-        view = VerificationView(target.width, selection)
+        view = VerificationView(target.width, selection, base, messages.is_quiet())
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
     if selection.line:
-        messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
+        messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
         messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
     elif format_name != "text" or target.path is not None:
-        messages.write_line(tally.line)
-    return _EXIT_CODES.get(tally.verdict, 2)
+        messages.write_remark(tally.line)
+    return tally.exit_code
 
 
 def _recorded(catalog: str, chosen: Policy) -> Run:
@@ -124,7 +158,7 @@ def _policy(path: str | None, protected: Protected) -> Policy:
     if (project := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
     chosen = policy.load(project, policy.require_trusted)
-    messages.write_line(f"the policy is the one in {project}")
+    messages.write_remark(f"the policy is the one in {project}")
     return chosen
 
 
@@ -136,7 +170,7 @@ def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: P
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[ID]")
+@click.argument("name", required=False, metavar="[ID]", shell_complete=completion.finding)
 @options.formatted(CHECKS)
 def checks(name: str | None, *, format_name: str) -> int:
     """List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Final, TypeAlias, TypeVar
 
 from backupmeta import rules
@@ -14,15 +14,15 @@ from backupmeta.provenance import display
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import (
+    CsvRow,
     Format,
     Formats,
     Trait,
     View,
     compact,
-    csv_line,
+    csv_formats,
     json_list,
     pretty,
-    rows_for,
     table,
 )
 from backupmeta.words import clock, recorded_clock
@@ -143,32 +143,31 @@ def gone_jsonl(rows: Iterable[GoneInstall], view: ListView) -> Iterator[str]:
     return (compact(gone.to_json()) + "\n" for gone in view.page(rows))
 
 
-def gone_csv(rows: Iterable[GoneInstall], view: ListView) -> Iterable[str]:
-    """Yield CSV (RFC 4180): a column a member of the same objects."""
-    objects = (gone.to_json() for gone in view.page(rows))
-    cells = ([str(gone[name] or "") for name in GONE_MEMBERS] for gone in objects)
-    return rows_for(view.width, map(csv_line, chain([GONE_MEMBERS], cells)))
+def _gone_csv(rows: Iterable[GoneInstall], view: ListView) -> Iterator[CsvRow]:
+    """Yield the cells of the same objects, a column a member."""
+    yield GONE_MEMBERS
+    for gone in view.page(rows):
+        described = gone.to_json()
+        yield [str(described[name] or "") or None for name in GONE_MEMBERS]
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
-def csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterable[str]:
-    """Yield CSV (RFC 4180): a column a field of the answer, in the order of the wire; custom fields, findings, places.
+def _csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterator[CsvRow]:
+    """Yield a column a field of the answer, in the order of the wire; custom fields, findings, places.
 
-    Lists of text are joined by commas, plugins and themes are JSON.
+    Lists of text are joined by commas, plugins and themes are JSON; what is empty is nothing.
     """
-    return rows_for(view.width, _csv_rows(view.page(rows), view))
-
-
-def _csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
-    yield csv_line([*CSV_COLUMNS, "custom", "findings", *_CSV_EVIDENCE])
-    for inspection in rows:
+    yield [*CSV_COLUMNS, "custom", "findings", *_CSV_EVIDENCE]
+    for inspection in view.page(rows):
         fields = inspection.wire(show_secrets=view.show_secrets)
         custom = {name: value for name, value in fields.items() if name not in CSV_COLUMNS}
         cells = [*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _json(custom) if custom else ""]
         evidence = inspection.evidence
-        yield csv_line([*cells, _findings(inspection), *(str(evidence[name]) for name in _CSV_EVIDENCE)])
+        yield [
+            cell or None for cell in (*cells, _findings(inspection), *(str(evidence[name]) for name in _CSV_EVIDENCE))
+        ]
 
 
 def _csv_cell(value: Value) -> str:
@@ -253,7 +252,7 @@ def _envelope(error: AnswerError | None = None) -> dict[str, object]:
 _SHARED: Final[tuple[Format[ListRendering[Inspection]], ...]] = (
     Format("json", "the server's list envelope, 50 entries unless --limit says otherwise", page, Trait.WITH_PROVENANCE),
     Format("jsonl", "one JSON object a line", jsonl, Trait.WITH_PROVENANCE | Trait.ROW_BY_ROW),
-    Format("csv", "a column a field", csv_rows),
+    *csv_formats("a column a field", _csv_rows),
 )
 
 BACKUPS: Final[Formats[ListRendering[Inspection]]] = Formats(
@@ -270,7 +269,7 @@ GONE: Final[Formats[ListRendering[GoneInstall]]] = Formats(
     Format("table", "a table for people", gone_table),
     Format("json", "an array of objects", gone_json),
     Format("jsonl", "one JSON object a line", gone_jsonl),
-    Format("csv", "a column a member of these objects", gone_csv),
+    *csv_formats("a column a member of these objects", _gone_csv),
 )
 """The formats of a list of installs that are gone."""
 

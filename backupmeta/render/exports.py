@@ -7,9 +7,7 @@ lists, is compressed with zstd, and needs pyarrow, which is imported nowhere els
 
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from backupmeta import escapes
@@ -18,7 +16,7 @@ from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
-from backupmeta.render.formats import Format, Formats, Trait, View, rows_for
+from backupmeta.render.formats import CsvRow, Format, Formats, Trait, View, csv_formats, json_array, rows_for
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
@@ -28,8 +26,6 @@ Item = TypeVar("Item")
 
 ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
 """Renders the rows of a table, as they are read."""
-
-_TO_QUOTE: Final = re.compile('[",\r\n]')
 
 _GROUP: Final = (10_000, 64 * 1024 * 1024)
 """How many rows, of how many bytes, are kept until they are written together: a row group."""
@@ -53,28 +49,21 @@ def jsonl(export: Export, view: View) -> Iterable[str]:
     return rows_for(view.width, map(escapes.json, export.json_lines()))
 
 
-def csv(export: Export, view: View) -> Iterable[str]:
-    """Yield the names of the columns, then a line a row."""
+def json_(export: Export, view: View) -> Iterator[str]:
+    """Yield an array of the objects of `jsonl`, a line each."""
+    yield from json_array(line.rstrip("\n") for line in jsonl(export, view))
+    yield "\n"
+
+
+def _csv_rows(export: Export, _view: View) -> Iterator[CsvRow]:
+    """Yield the names of the columns, then the cells of each row."""
     texts = [_CSV[column.type] for column in export.columns]
-    names = [column.name for column in export.columns]
-    return rows_for(view.width, chain([",".join(names) + "\r\n"], (_csv_line(texts, row) for row in export.rows)))
+    yield [column.name for column in export.columns]
+    for row in export.rows:
+        yield [None if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)]
 
 
-def _csv_line(texts: list[CellText], row: Row) -> str:
-    return ",".join(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)]) + "\r\n"
-
-
-def _quoted(text: str) -> str:
-    return text if text and _TO_QUOTE.search(text) is None else '"' + text.replace('"', '""') + '"'
-
-
-_CSV: Final[Mapping[Type, CellText]] = {
-    **NUMBERS,
-    **PLAIN,
-    Type.TEXT: _quoted,
-    Type.JSON: _quoted,
-    Type.SHARED: _quoted,
-}
+_CSV: Final[Mapping[Type, CellText]] = {**NUMBERS, **PLAIN, Type.TEXT: str, Type.JSON: str, Type.SHARED: str}
 
 
 # --- Parquet ----------------------------------------------------------------------------------------------------------
@@ -192,7 +181,8 @@ def _entry(kind: type) -> "DataType":
 
 EXPORTS: Final[Formats[ExportRendering]] = Formats(
     Format("jsonl", "one JSON object a line", jsonl),
-    Format("csv", "a column a field", csv),
+    Format("json", "an array of the same objects", json_),
+    *csv_formats("a column a field", _csv_rows),
     Format("parquet", "columns with types; needs -o FILE", parquet, Trait.IN_A_FILE_ALONE),
 )
 """The formats of an exported table."""

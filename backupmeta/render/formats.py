@@ -7,11 +7,13 @@ that it names. JSON describes any result alike, so that it means the same in eve
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Flag, auto
+from functools import cache
 from itertools import chain
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from backupmeta import escapes
 from backupmeta.escapes import inert, printable
@@ -20,6 +22,7 @@ from backupmeta.words import visible
 
 Answer = TypeVar("Answer")
 Render = TypeVar("Render")
+Render_co = TypeVar("Render_co", covariant=True)
 
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 _SPACED: Final = json.JSONEncoder(ensure_ascii=False)
@@ -55,10 +58,12 @@ class Trait(Flag):
     """Each line has several times, most of which nobody tells."""
     IN_A_FILE_ALONE = auto()
     """It is no text."""
+    FROM_BASE = auto()
+    """It is for CI, and names files from a base folder on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Format(Generic[Render]):
+class Format(Generic[Render_co]):
     """A format of one answer.
 
     Attributes:
@@ -70,7 +75,7 @@ class Format(Generic[Render]):
 
     name: str
     meaning: str
-    render: Render
+    render: Render_co
     traits: Trait = Trait.NONE
 
 
@@ -97,6 +102,8 @@ class View:
     width: int | None = None
     note: Callable[[str], object] = field(default=_unnoted, kw_only=True)
 
+
+Shown = TypeVar("Shown", bound=View)
 
 Rendering: TypeAlias = Callable[[Answer, View], Iterable[str]]
 """Renders an answer, and gives its text in pieces, as they come."""
@@ -127,9 +134,14 @@ def compact(value: object) -> str:
 
 def json_list(before: str, entries: Iterable[object]) -> Iterator[str]:
     """Yield a list in pieces, a line an entry as they come; ``before`` is what stands before it."""
+    return json_array(map(spaced, entries), before)
+
+
+def json_array(entries: Iterable[str], before: str = "") -> Iterator[str]:
+    """Yield the same of ``entries`` that are JSON already."""
     is_empty = True
     for entry in entries:
-        yield f"{before}[\n  {spaced(entry)}" if is_empty else f",\n  {spaced(entry)}"
+        yield f"{before}[\n  {entry}" if is_empty else f",\n  {entry}"
         is_empty = False
     yield f"{before}[]" if is_empty else "\n]"
 
@@ -139,7 +151,7 @@ def finding_line(finding: Finding) -> str:
     return visible(f"{finding.severity}: {finding.message} [{finding.id}]")
 
 
-# --- tables and CSV ---------------------------------------------------------------------------------------------------
+# --- tables -----------------------------------------------------------------------------------------------------------
 
 
 def table(
@@ -203,15 +215,106 @@ def _needed(columns: Sequence[str], widths: Sequence[int], kept: Sequence[int], 
     return sum(folded) + _GAP * (len(kept) - 1)
 
 
-def csv_line(cells: Iterable[str], end: str = "\r\n") -> str:
-    """Return a row of CSV (RFC 4180)."""
-    import csv
-
-    target = io.StringIO()
-    csv.writer(target, lineterminator=end).writerow(cells)
-    return target.getvalue()
-
-
 def rows_for(width: int | None, rows: Iterable[str]) -> Iterable[str]:
     """Return ``rows`` of text as they are; for a terminal, each as a line with what it would obey escaped."""
     return rows if width is None else (printable(row.rstrip("\r\n")) + "\n" for row in rows)
+
+
+# --- CSV --------------------------------------------------------------------------------------------------------------
+
+CsvRow: TypeAlias = Iterable[str | None]
+"""The cells of a row: nothing at all for None, and a pair of quotes for text that is empty."""
+
+_FORMULA: Final = r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+_PASSED_OVER: Final = r"\s\x00-\x20\x7f\u200b-\u200f\u2060\ufeff\"';"
+_SEPARATOR: Final = re.compile(r"[;\t\r\n]")
+_ODD_BEGINNING: Final = re.compile(r"'*+[\t\r\n\x00]")
+_NEGATIVE: Final = re.compile(r"-[0-9]+(?:\.[0-9]+)?")
+"""What a spreadsheet would run, and how a cell is written so that it is text.
+
+| what | which | what is written |
+|---|---|---|
+| signs that begin a formula | = + - @, full-width and small forms of them | an apostrophe before the sign |
+| what is passed over before a sign | white space, control characters, " and ' | as if it were not there |
+| what begins a cell where another list separator counts | ; tab, CR, LF in a cell | a sign after it begins one |
+| what begins no cell either | tab, CR, LF, NUL | an apostrophe before it |
+| numbers below zero | -5, -1.5 | as they are |
+
+(OWASP, "CSV Injection"; NUL: OWASP ASVS 5.0, 1.2.10.) Nothing else changes, and where an apostrophe stands already it
+gets another one, so that it can be undone: the manual's page ``tools`` has how.
+"""
+
+
+@cache
+def _before_formula() -> re.Pattern[str]:
+    """Return what finds all that is passed over before a sign that may begin a formula."""
+    return re.compile(rf"(?:\A|(?<=[^{_PASSED_OVER}])[{_PASSED_OVER}])[{_PASSED_OVER}]*+(?=[{_FORMULA}])")
+
+
+def _safe(cell: str | None) -> str | None:
+    """Return a cell as no spreadsheet runs it."""
+    if cell is None or cell.isalnum() or _NEGATIVE.fullmatch(cell):
+        return cell
+    marked = _before_formula().sub(_marked, cell)
+    return f"'{marked}" if _ODD_BEGINNING.match(marked) else marked
+
+
+def _marked(match: re.Match[str]) -> str:
+    begins_cell = match.start() == 0 or _SEPARATOR.search(match[0])
+    return f"{match[0]}'" if begins_cell else match[0]
+
+
+class _Dialect(NamedTuple):
+    """A way to write CSV (RFC 4180).
+
+    Attributes:
+        meaning: what it is, for the help; ``{}`` stands for what its rows are.
+        to_quote: finds what a cell is quoted for.
+        shown: gives a cell as it is written; None where that is as it is.
+        beginning: what stands before the first row of a file.
+    """
+
+    meaning: str
+    to_quote: re.Pattern[str]
+    shown: Callable[[str | None], str | None] | None = None
+    beginning: str = ""
+
+
+_TO_QUOTE: Final = re.compile(r'[",\r\n]')
+_SAFE: Final = _Dialect("the same, no cell a formula", re.compile(r'[",;\t\r\n]'), _safe)
+_DIALECTS: Final = {
+    "csv": _Dialect("{}", _TO_QUOTE),
+    "csv-safe": _SAFE,
+    "csv-excel": _SAFE._replace(meaning="csv-safe after a byte order mark, for Excel", beginning="\ufeff"),
+}
+
+
+def csv_formats(
+    meaning: str, rows: Callable[[Answer, Shown], Iterable[CsvRow]]
+) -> Iterator[Format[Callable[[Answer, Shown], Iterable[str]]]]:
+    """Yield the formats of an answer that are CSV; ``rows`` gives its rows, the names of the columns first."""
+    for name, dialect in _DIALECTS.items():
+        yield Format(name, dialect.meaning.format(meaning), _csv(dialect, rows))
+
+
+def _csv(
+    dialect: _Dialect, rows: Callable[[Answer, Shown], Iterable[CsvRow]]
+) -> Callable[[Answer, Shown], Iterable[str]]:
+    def render(answer: Answer, view: Shown) -> Iterable[str]:
+        shown = rows(answer, view) if dialect.shown is None else (map(dialect.shown, row) for row in rows(answer, view))
+        lines = rows_for(view.width, (csv_line(row, dialect.to_quote) for row in shown))
+        return chain([dialect.beginning], lines) if dialect.beginning and view.width is None else lines
+
+    return render
+
+
+def csv_line(cells: CsvRow, to_quote: re.Pattern[str] = _TO_QUOTE, end: str = "\r\n") -> str:
+    """Return a row of CSV; what finds a character ``to_quote`` puts a cell between quotes."""
+    found = to_quote.search
+    return (
+        ",".join(["" if cell is None else _quoted(cell) if not cell or found(cell) else cell for cell in cells]) + end
+    )
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'

@@ -7,15 +7,15 @@ from backupmeta.catalog.member_search import Holder, MemberMatch
 from backupmeta.objects import json_object
 from backupmeta.provenance import named
 from backupmeta.render.formats import (
+    CsvRow,
     Format,
     Formats,
     Rendering,
     View,
     any_view,
     compact,
-    csv_line,
+    csv_formats,
     json_list,
-    rows_for,
     table,
 )
 from backupmeta.words import NANOSECONDS, clock, minute, utc, utc_to_the_microsecond
@@ -75,23 +75,19 @@ def _lines(matches: Iterable[MemberMatch]) -> Iterator[str]:
     return (compact(match_object(match)) + "\n" for match in matches)
 
 
-def match_csv(matches: Iterable[MemberMatch], view: View) -> Iterable[str]:
-    """Yield CSV (RFC 4180) of members, with the first and the last backup that has each."""
-    return rows_for(view.width, _csv_rows(matches))
-
-
-def _csv_rows(matches: Iterable[MemberMatch]) -> Iterator[str]:
-    yield csv_line([*_CSV_COLUMNS, *(f"{which}_{name}" for which in ("first", "last") for name in _CSV_OF_BACKUP)])
+def _csv_rows(matches: Iterable[MemberMatch], _view: View) -> Iterator[CsvRow]:
+    """Yield the cells of members, with the first and the last backup that has each."""
+    yield [*_CSV_COLUMNS, *(f"{which}_{name}" for which in ("first", "last") for name in _CSV_OF_BACKUP)]
     for match in matches:
         member, backups = match_object(match), (_holder(match.first), _holder(match.last))
         cells = [*map(member.get, _CSV_COLUMNS), *(backup[name] for backup in backups for name in _CSV_OF_BACKUP)]
-        yield csv_line("" if cell is None else str(cell) for cell in cells)
+        yield [None if cell in {None, ""} else str(cell) for cell in cells]
 
 
 MATCHES: Final[Formats[Rendering[Iterable[MemberMatch]]]] = Formats(
     Format("table", "a table for people", match_table),
     Format("json", "an array of objects", any_view(_json)),
     Format("jsonl", "one JSON object a line", any_view(_lines)),
-    Format("csv", "a row a member", match_csv),
+    *csv_formats("a row a member", _csv_rows),
 )
 """The formats of members that were found in a catalog; those of a list of backups."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
+from backupmeta.catalog.case import Case
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.report import (
     Report,
@@ -75,8 +76,13 @@ class Tile(NamedTuple):
     lines: tuple[str, ...]
 
 
+def title(report: Report) -> str:
+    """Return the report's title: the one that it was given, else what it is about."""
+    return shown(report.case.title) if report.case.title else f"Backups of {scope(report)}"
+
+
 def scope(report: Report) -> str:
-    """Return what the report is about, for its title."""
+    """Return what the report is about."""
     return few(tuple(map(shown, report.scans[0].roots)), _MOST_ROOTS) or "this machine"
 
 
@@ -108,11 +114,21 @@ def depth(counts: Summary) -> str:
 
 def origin(report: Report) -> Iterator[tuple[str, str]]:
     """Yield where the report comes from: what it is called, and what it is."""
+    yield from described(report.case)
     older = "" if report.oldest == report.as_of else f"; some accounts as of {minute(report.oldest)} UTC"
     yield "Written", f"{minute(report.written)} UTC by backupmeta {report.version}"
     yield "Command", report.command
     yield "Catalog", "none: what is told was scanned for this report" if report.catalog is None else report.catalog
+    if report.catalog_sha256 is not None:
+        yield "SHA-256 of the catalog", report.catalog_sha256
     yield "As of", f"{minute(report.as_of)} UTC{older}"
+
+
+def described(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield what a report is written for: what it is called, and what was given; its title is the report's."""
+    facts = [("Case", case.number), ("Examiner", case.examiner), *(("Remark", remark) for remark in case.remarks)]
+    facts.append(("Digest of the image, as given", case.evidence_digest))
+    yield from ((label, text) for label, text in facts if text is not None)
 
 
 def tiles(counts: Summary) -> Iterator[Tile]:
@@ -152,7 +168,7 @@ class _Section(NamedTuple):
 def markdown(report: Report) -> str:
     """Return ``report`` as Markdown."""
     first = [
-        f"# Backups of {_text(scope(report))}",
+        f"# {_text(title(report))}",
         f"As of {_text(minute(report.as_of))}. All times are in UTC.",
         _text(verdict(report.summary)),
         _text(contradicted(report.summary)),

@@ -11,7 +11,7 @@ from typing import Final
 from backupmeta.backup.contradictions import SECOND
 from backupmeta.escapes import inert
 from backupmeta.events.claims import KINDS, Claim, Event, File, moment, nearest
-from backupmeta.render.formats import Format, Formats, Trait, View, any_view, compact, csv_line
+from backupmeta.render.formats import Format, Formats, Trait, View, any_view, compact, csv_line, json_list
 from backupmeta.words import clock, cut, line, said_by, seen_at, visible
 
 L2T_COLUMNS: Final = (
@@ -67,11 +67,17 @@ def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
         yield compact(event.to_json()) + "\n"
 
 
+def as_json(events: Iterable[Event]) -> Iterator[str]:
+    """Yield an array of the objects of `as_jsonl`, a line each."""
+    yield from json_list("", (event.to_json() for event in events))
+    yield "\n"
+
+
 def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
     """Yield the header, then a row an event (RFC 4180), with `L2T_COLUMNS`; what is not known is ``-``, as in plaso."""
-    yield csv_line(L2T_COLUMNS, "\n")
+    yield csv_line(L2T_COLUMNS, end="\n")
     for event in events:
-        yield inert(csv_line([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)], "\n"))
+        yield inert(csv_line([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)], end="\n"))
 
 
 def as_body(events: Iterable[Event], unset: str = UNSET[0]) -> Iterator[str]:
@@ -134,6 +140,7 @@ def _clock(time: int) -> str:
 TIMELINES: Final[Formats[Callable[[Iterable[Event], TimelineView], Iterable[str]]]] = Formats(
     Format("text", "lines for people", any_view(as_text)),
     Format("jsonl", "one JSON object a line, as Timesketch imports it", any_view(as_jsonl)),
+    Format("json", "an array of the same objects", any_view(as_json)),
     Format("l2tcsv", "log2timeline's CSV", any_view(as_l2t_csv)),
     Format(
         "bodyfile",

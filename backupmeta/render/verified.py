@@ -1,14 +1,19 @@
 """Verifications and unpackings as text and JSON, what every format of verifications needs, and the rules of findings.
 
-Findings of one id in one target are shown together (`Alike`): the sentence and the advice once, then what differs.
+Findings of one id in one target are shown together (`Alike`): the sentence and the advice once, then what differs. In
+text those of one id in many targets are (`Spread`): how many targets, and the first of them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Judged, Verdict, Verification
+from backupmeta.checks.rulebook import position
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display
@@ -36,10 +41,19 @@ Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
 
 MOST_RESULTS: Final = 5_000
-"""How many results of a run of SARIF GitHub shows at most; a run with more than 25,000 it refuses."""
+"""How many results of a run of SARIF GitHub shows at most."""
+MOST_ACCEPTED: Final = 25_000
+"""A run with more results than that it refuses."""
+
+UNREAD: Final = 2
+"""The exit code where something could not be read, or nothing was found or judged."""
+_EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
 
 _EXAMPLES: Final = 3
-"""How many of several notes of one id are shown."""
+"""How many of several notes of one id are shown, and of several findings of one id in one of many targets."""
+_PLACES: Final = 5
+"""How many of the targets that share a finding are shown with its particulars."""
+_FAILING: Final = frozenset({Verdict.FAIL, Verdict.UNREADABLE})
 _COLOURS: Final = {
     Severity.ERROR: 31,
     Severity.WARNING: 33,
@@ -82,9 +96,17 @@ class VerificationView(View):
 
     Attributes:
         selection: which findings become results of SARIF; it counts those that don't.
+        base: the folder that formats for CI name files from.
+        is_quiet: whether nothing is shown but what fails or can't be read.
     """
 
     selection: Selection = field(default_factory=Selection)
+    base: Base = field(default_factory=Base)
+    is_quiet: bool = False
+
+    def shown(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
+        """Yield those of the ``verifications`` that are to be shown."""
+        return (one for one in verifications if not self.is_quiet or one.verdict in _FAILING)
 
 
 VerificationRendering: TypeAlias = Callable[[Iterable[Verification], VerificationView], Iterable[str]]
@@ -121,6 +143,11 @@ class Tally:
         worst = next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
         is_nothing_judged = worst is Verdict.PASS and 0 < self._archives == self.verdicts[Verdict.NOT_JUDGED]
         return Verdict.NOT_JUDGED if is_nothing_judged else worst
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything passes, 1 where something fails, else `UNREAD`."""
+        return _EXIT_CODES.get(self.verdict, UNREAD)
 
     @property
     def line(self) -> str:
@@ -219,10 +246,10 @@ def _particulars(finding: Finding) -> str:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
-    """Yield text for people, a part a target as it comes, the verdict over everything last.
+def as_text(verifications: Iterable[Verification], view: VerificationView) -> Iterator[str]:
+    """Yield text for people; the verdict over everything comes last, unless the ``view`` is quiet.
 
-    A target is one line, and under it its findings, by `Group`, the most severe first::
+    A target that stands alone is one line, and under it its findings, by `Group`, the most severe first::
 
         /home/u/application_backups/app_a.tar.gz: fail (1 error, 1 note)
           whole
@@ -232,13 +259,40 @@ def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
             note: the record holds secrets in clear text (db_pass) [record-holds-secrets]
         1 target: 1 fail
 
-    On a terminal severities and verdicts are coloured, with ANSI escape sequences.
+    Of several targets each that does not pass is a line, as it comes, with the ids of what is held against it. Then
+    each finding is described once, with the first of the targets that have it::
+
+        /home/u/application_backups/app_a.tar.gz: fail: archive-truncated
+
+        error: the archive is cut off [archive-truncated]: 1 target
+          - /home/u/application_backups/app_a.tar.gz (at byte 512)
+          advice: fetch the archive again, …
+        note: the record holds secrets in clear text [record-holds-secrets]: 9 targets, such as /home/u/…
+        9 targets: 8 pass, 1 fail
+
+    On a terminal severities and verdicts are coloured, with ANSI escape sequences. Memory does not grow with targets.
     """
     paint: Paint = str if view.width is None else _coloured
     tally = Tally()
-    for verification in tally.counting(verifications):
-        yield inert("".join(f"{line}\n" for line in _lines(verification, paint)))
-    yield tally.line + "\n"
+    judged = tally.counting(verifications)
+    first = list(islice(judged, 2))
+    targets = map(_without_rest, view.shown(chain(first, judged))) if view.is_quiet else chain(first, judged)
+    render = _each_in_full if len(first) == 1 else _summed_up
+    yield from map(inert, render(targets, paint))
+    if not view.is_quiet:
+        yield tally.line + "\n"
+
+
+def _without_rest(verification: Verification) -> Verification:
+    """Return a verification with nothing but the findings that are held against its target."""
+    blame = blamed(verification)
+    return replace(verification, judged=tuple(judged for judged in verification.judged if judged.severity in blame))
+
+
+def _each_in_full(verifications: Iterable[Verification], paint: Paint) -> Iterator[str]:
+    """Yield each target with all its findings."""
+    for verification in verifications:
+        yield "".join(f"{line}\n" for line in _lines(verification, paint))
 
 
 def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
@@ -250,6 +304,66 @@ def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
             yield from (f"    {line}" for line in finding_lines(findings, paint))
 
 
+def _summed_up(verifications: Iterable[Verification], paint: Paint) -> Iterator[str]:
+    """Yield a line for each target that does not pass, as it comes; then each finding with the targets that have it."""
+    spread: dict[tuple[str, Severity], Spread] = {}
+    before = ""
+    for verification in verifications:
+        findings = alike(verification.judged)
+        for same in findings:
+            spread.setdefault((same.id, same.severity), Spread(same)).add(verification, same)
+        if verification.verdict is not Verdict.PASS:
+            blame = blamed(verification) or frozenset(Severity)
+            ids = ", ".join(same.id for same in findings if same.severity in blame)
+            yield f"{visible(verification.server_path)}: {paint(verification.verdict)}{ids and f': {ids}'}\n"
+            before = "\n"
+    for shared in sorted(spread.values(), key=attrgetter("order")):
+        yield before + "".join(f"{line}\n" for line in shared.lines(paint))
+        before = ""
+
+
+class Spread:
+    """The findings of one id in all targets: how many targets have them, and what they say of the first."""
+
+    def __init__(self, findings: Alike) -> None:
+        """Begin with nothing but what the first ``findings`` have in common with all others."""
+        self._rule = findings.findings[0].rule
+        self._severity = findings.severity
+        self._targets = 0
+        self._places: list[str] = []
+
+    def add(self, verification: Verification, findings: Alike) -> None:
+        """Take the ``findings`` of one more target."""
+        self._targets += 1
+        if len(self._places) < (1 if self._severity is Severity.NOTE else _PLACES):
+            self._places.append(_place(verification.server_path, findings.findings))
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Where it stands among others: the most severe first, else in the order of `FINDINGS`."""
+        return self._severity.rank, position(self._rule.id)
+
+    def lines(self, paint: Paint) -> Iterator[str]:
+        """Yield it as lines; notes as one line."""
+        targets = counted(self._targets, "target")
+        head = f"{paint(self._severity)}: {self._rule.sentence} [{self._rule.id}]: {targets}"
+        if self._severity is Severity.NOTE:
+            yield f"{head}{', such as' if self._targets > 1 else ':'} {self._places[0]}"
+            return
+        yield head
+        yield from (f"  - {place}" for place in self._places)
+        if (more := self._targets - len(self._places)) > 0:
+            yield f"  - and {more:,} more; --json has what each of them says"
+        yield f"  advice: {self._rule.advice}"
+
+
+def _place(path: str, findings: Sequence[Finding]) -> str:
+    """Return what findings of one id say of the target at ``path``; of many of them the first."""
+    first, *others = findings
+    more = "; …" if len(findings) > _EXAMPLES else ""
+    return visible("; ".join(map(_particulars, (first.at_path(path), *others[: _EXAMPLES - 1])))) + more
+
+
 def _coloured(word: Severity | Verdict) -> str:
     """Return ``word`` with the escape sequences of its colour (ECMA-48 §8.3.117, SGR)."""
     return f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
@@ -258,13 +372,14 @@ def _coloured(word: Severity | Verdict) -> str:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
+def as_json(verifications: Iterable[Verification], view: VerificationView) -> Iterator[str]:
     """Yield one JSON object, ``targets`` and ``summary``, a part a target as it comes.
 
-    The summary counts targets, verdicts and findings by severity; its verdict is the worst one, null without a target.
+    The summary counts targets, verdicts and findings by severity, also those that a quiet ``view`` does not show; its
+    verdict is the worst one, null without a target.
     """
     tally = Tally()
-    yield from json_list('{"targets": ', (one.to_json() for one in tally.counting(verifications)))
+    yield from json_list('{"targets": ', (one.to_json() for one in view.shown(tally.counting(verifications))))
     summary: VerdictsJson = {
         "targets": tally.verdicts.total(),
         "verdicts": {verdict: tally.verdicts[verdict] for verdict in Verdict},

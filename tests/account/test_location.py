@@ -113,7 +113,7 @@ def test_each_command_says_so(sysroot: Path) -> None:
     [recalled] = list_backups(InCatalog(catalog=str(catalog)))
     assert (recalled.state, recalled.server_path) == (State.PAIRED, f"/{KEPT}/{NAME}")
     assert run("view", BACKUP, "--sysroot", sysroot).code == 0
-    assert f"../../{KEPT}/{NAME}" in run("export", catalog, "--table", "files", "--to", "jsonl").text
+    assert f"../../{KEPT}/{NAME}" in run("export", catalog, "--table", "files", "--format", "jsonl").text
 
 
 def test_where_the_server_is_not_known_it_stays_remote(sysroot: Path) -> None:

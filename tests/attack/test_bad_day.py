@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 import failing_calls
 import pytest
 
+from backupmeta import open_archive
 from backupmeta.account import places
 from backupmeta.account.home import Home, Pair
 from backupmeta.account.roots import conventional
@@ -148,7 +149,7 @@ LISTS: Final[dict[str, Command]] = {
     "list ": ("--json",),
     "installs": ("--jsonl",),
     "verify": ("--json", "--jobs", "1", *NOW),
-    "timeline": ("--json",),
+    "timeline": ("--jsonl",),
 }
 
 
@@ -184,6 +185,14 @@ def test_of_an_archive_it_is_told_that_its_records_may_not_be_read(
     assert (site / "new").exists() == (command == "extract")
 
 
+def test_an_open_archive_tells_that_its_records_may_not_be_read(public_homes: Path) -> None:
+    (public_homes / "bert/.appdata/backups").chmod(0)
+    with unprivileged(), open_archive(str(public_homes / "bert/application_backups" / NAME)) as opened:
+        assert ["permission denied" in finding.message for finding in opened.unread] == [True]
+        assert opened.inspection.findings[-1:] == opened.unread
+    (public_homes / "bert/.appdata/backups").chmod(0o755)
+
+
 @pytest.mark.parametrize("command", ["list", "installs", "timeline", "verify"])
 @pytest.mark.parametrize("broken", ["nowhere", "fifo", "file"])
 def test_one_root_of_several_that_cannot_be_read(homes: Path, command: str, broken: str) -> None:
@@ -198,7 +207,7 @@ def test_one_root_of_several_that_cannot_be_read(homes: Path, command: str, brok
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("place", ["file", "folder"])
-@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_what_does_not_get_to_the_disk_is_told(
     homes: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], place: str, number: int
 ) -> None:
@@ -234,7 +243,7 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
 
 
-@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_a_file_that_may_not_grow(homes: Path, command: tuple[str, ...]) -> None:
     target = homes.parent / "answer"
     target.write_text("before")
@@ -261,7 +270,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "command",
     [
-        ("timeline", "{large}", "--deep", "--json"),
+        ("timeline", "{large}", "--deep", "--jsonl"),
         ("diff", "{large}/one.tar.gz", "{large}/two.tar.gz", "--deep", "--json"),
         ("history", "{large}/one.tar.gz", "--member", "xx*", "--json"),
         ("report", "{large}", "--format", "json"),
@@ -471,7 +480,7 @@ DIGITS: Final = ("9" * 20, "9" * 4300, "9" * 4301, "9" * 5000, "0" * 5000, "1" +
         *(("list", "{home}", option, "{}") for option in ("--since", "--until", "--user", "--tz", "--domain")),
         ("installs", "{home}", "--sort", "time_created"),
         ("timeline", "{home}", "--deep", "--member-limit", "{}"),
-        ("timeline", "{home}", "--json"),
+        ("timeline", "{home}", "--jsonl"),
         ("timeline", "{home}", "--format", "bodyfile"),
         ("verify", "{home}", "--now", "{}"),
         ("verify", "{home}", "--json", "--tz", "+02:00"),
@@ -594,7 +603,7 @@ def test_accounts_behind_a_link_are_there_once(tmp_path: Path, name: str) -> Non
     assert run("view", BACKUP, "--sysroot", image, "--user", "exampleu").json["data"]["id"] == BACKUP
     paths = [one["path"] for one in run("verify", "--sysroot", image, "--json", *NOW).json["targets"]]
     assert paths == [f"{home}/application_backups/{NAME}", home]
-    assert {one["account"] for one in run("timeline", "--sysroot", image, "--json").jsonl} == {home}
+    assert {one["account"] for one in run("timeline", "--sysroot", image, "--jsonl").jsonl} == {home}
     assert len(run("history", INSTALL, "--sysroot", image, "--json").json["backups"]) == 2
     catalog = tmp_path / "catalog.sqlite"
     for unchanged in (0, 1):
@@ -619,7 +628,7 @@ def test_what_such_an_account_keeps_elsewhere_is_found(tmp_path: Path, name: str
         ran = run("scan", "--sysroot", image, "-o", catalog, "--jobs", "1", "--json", "--deep")
         assert (ran.code, ran.json["unchanged"]) == (0, unchanged)
     assert run("view", BACKUP, "--catalog", catalog).code == 0
-    assert verified[0]["sha256"] in run("export", catalog, "--to", "jsonl", "--table", "files").text
+    assert verified[0]["sha256"] in run("export", catalog, "--format", "jsonl", "--table", "files").text
 
 
 NOWHERE: Final = {

@@ -39,8 +39,8 @@ ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "find": ("find", "CATALOG", "--jsonl"),
     "list": ("list", "--catalog", "CATALOG", "--jsonl"),
     "installs": ("installs", "--catalog", "CATALOG", "--json"),
-    "export": ("export", "CATALOG", "--to", "jsonl"),
-    "export files": ("export", "CATALOG", "--to", "jsonl", "--table", "files"),
+    "export": ("export", "CATALOG", "--format", "jsonl"),
+    "export files": ("export", "CATALOG", "--format", "jsonl", "--table", "files"),
     "stats": ("stats", "CATALOG", "--json", "--now", "2026-01-01"),
     "report": ("report", "CATALOG", "--json", "--now", "2026-01-01"),
     "verify": ("verify", "--catalog", "CATALOG", "--json", "--now", "2026-01-01"),
@@ -386,7 +386,7 @@ def test_nothing_planted_is_sealed_by_the_next_scan(tmp_path: Path, attempt: str
     Account(home / "dan").backup(content=content)
     scanned(catalog, home)
     for table in VIEWS:
-        ran = run("export", catalog, "--to", "jsonl", "--table", table)
+        ran = run("export", catalog, "--format", "jsonl", "--table", table)
         assert (ran.code, word in ran.text) == (0, False)
 
 
@@ -597,21 +597,21 @@ def test_a_record_whose_times_were_put_back_is_read_again(alone: tuple[Account, 
     scanned(catalog, account.home.parent)
     [row] = run("find", catalog, "--jsonl").jsonl
     assert row["title"] == "Glob"
-    history = run("export", catalog, "--to", "jsonl", "--table", "history").jsonl
+    history = run("export", catalog, "--format", "jsonl", "--table", "history").jsonl
     assert [one["change"] for one in history if one["what"] == "file" and one["scan"] == 2] == ["changed", "changed"]
 
 
 def test_an_archive_whose_times_were_put_back_is_read_to_its_end_again(alone: tuple[Account, Path]) -> None:
     account, catalog = alone
     path = account.archives / NAME
-    whole = run("export", catalog, "--to", "jsonl", "--table", "files").jsonl
+    whole = run("export", catalog, "--format", "jsonl", "--table", "files").jsonl
     content = bytearray(path.read_bytes())
     content[-6] ^= 0xFF  # of the checksum behind the content
     put_back(path, bytes(content))
     assert scanned(catalog, account.home.parent).code == 0
     [before], [after] = (
         [row for row in rows if row["kind"] == "archive"]
-        for rows in (whole, run("export", catalog, "--to", "jsonl", "--table", "files").jsonl)
+        for rows in (whole, run("export", catalog, "--format", "jsonl", "--table", "files").jsonl)
     )
     assert before["sha256"] != after["sha256"]
     assert after["verdict"] == "fail"

@@ -373,7 +373,7 @@ def of_catalog(catalog: str) -> Iterator[list[str]]:
     )
     for table in tables:
         for form in ("jsonl", "csv"):
-            yield ["export", catalog, "--table", table, "--to", form]
+            yield ["export", catalog, "--table", table, "--format", form]
     yield ["view", "k" * 25, "--catalog", catalog, "--provenance", "--allow-missing"]
     yield ["verify", "--catalog", catalog, "--format", "json"]
     for form in ("html", "markdown", "json"):
@@ -451,7 +451,7 @@ def test_no_parquet_shows_one(homes: Path, tmp_path: Path) -> None:
     run("scan", homes, "-o", catalog, "--jobs", "1", "--progress", "none")
     for table in ("backups", "files", "findings"):
         file = tmp_path / f"{table}.parquet"
-        assert run("export", catalog, "--table", table, "--to", "parquet", "-o", file).code == 0
+        assert run("export", catalog, "--table", table, "--format", "parquet", "-o", file).code == 0
         assert leaked(file.read_bytes()) == []
 
 

@@ -108,7 +108,7 @@ ASKED: Final[Mapping[str, Asked]] = {
     "history json": asked("json", "history", "{archive}", "--json"),
     "history markdown": asked("markdown", "history", "{archive}", "--format", "markdown"),
     "timeline": asked("text", "timeline", "{homes}", "--deep"),
-    "timeline jsonl": asked("jsonl", "timeline", "{homes}", "--deep", "--json"),
+    "timeline jsonl": asked("jsonl", "timeline", "{homes}", "--deep", "--jsonl"),
     "timeline l2tcsv": asked("text", "timeline", "{homes}", "--deep", "--format", "l2tcsv"),
     "timeline bodyfile": asked("text", "timeline", "{homes}", "--deep", "--format", "bodyfile"),
     "report markdown": asked("markdown", "report", "{catalog}", *NOW, "--format", "markdown"),
@@ -124,7 +124,7 @@ ASKED: Final[Mapping[str, Asked]] = {
     "stats": asked("text", "stats", "{catalog}", *NOW),
     "stats json": asked("json", "stats", "{catalog}", *NOW, "--json"),
     **{
-        f"export {table} {form}": asked(form, "export", "{catalog}", "--to", form, "--table", table)
+        f"export {table} {form}": asked(form, "export", "{catalog}", "--format", form, "--table", table)
         for table in ("backups", "plugins", "files", "findings", "gone_installs")
         for form in ("jsonl", "csv")
     },
@@ -160,7 +160,7 @@ MISTAKES: Final[Mapping[str, Callable[[str], Arguments]]] = {
     "no zone": lambda text: ("list", ".", "--tz", text),
     "no time": lambda text: ("list", ".", "--since", text),
     "no check": lambda text: ("checks", text),
-    "no table": lambda text: ("export", NAME, "--to", "csv", "--table", text),
+    "no table": lambda text: ("export", NAME, "--format", "csv", "--table", text),
     "no limit": lambda text: ("members", NAME, "--bound", text),
     "no option": lambda text: ("list", f"--{text}"),
     "no command": lambda text: (text,),
@@ -666,10 +666,10 @@ EXACT: Final[Mapping[str, Arguments]] = {
     "members json": ("members", "home/ä/application_backups/" + NAME, "--json"),
     "verify junit": ("verify", "home", *NOW, "--format", "junit"),
     "verify sarif": ("verify", "home", *NOW, "--format", "sarif"),
-    "timeline": ("timeline", "home", "--json"),
+    "timeline": ("timeline", "home", "--jsonl"),
     "report json": ("report", "catalog.sqlite", *NOW, "--json"),
-    "export csv": ("export", "catalog.sqlite", "--to", "csv"),
-    "export parquet": ("export", "catalog.sqlite", "--to", "parquet", "-o", "out.parquet"),
+    "export csv": ("export", "catalog.sqlite", "--format", "csv"),
+    "export parquet": ("export", "catalog.sqlite", "--format", "parquet", "-o", "out.parquet"),
 }
 
 

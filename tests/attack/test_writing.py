@@ -82,8 +82,8 @@ WRITERS: Final[dict[str, Callable[[Made], Command]]] = {
     "history": lambda made: ("history", BACKUP, "--root", made.account.home),
     "report": lambda made: ("report", made.account.home, "--format", "json"),
     "report of a catalog": lambda made: ("report", made.catalog),
-    "export": lambda made: ("export", made.catalog, "--to", "csv"),
-    "export parquet": lambda made: ("export", made.catalog, "--to", "parquet"),
+    "export": lambda made: ("export", made.catalog, "--format", "csv"),
+    "export parquet": lambda made: ("export", made.catalog, "--format", "parquet"),
     "verify --catalog": lambda made: ("verify", "--catalog", made.catalog),
 }
 """A command for each way to write a file, but for the file."""
@@ -491,7 +491,7 @@ def test_nothing_is_written_into_what_is_read(tmp_path: Path, target: str, name:
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal", "-scan"])
 @pytest.mark.parametrize("is_linked", [False, True])
-@pytest.mark.parametrize("command", [("verify", "--catalog"), ("report",), ("export", "--to", "csv")])
+@pytest.mark.parametrize("command", [("verify", "--catalog"), ("report",), ("export", "--format", "csv")])
 def test_a_catalog_is_not_written_over(
     catalog: Path,
     ending: str,
@@ -649,7 +649,7 @@ def test_a_lock_of_another_user_is_told(made: Made, catalog: Path) -> None:
         ["list", "--catalog"],
         ["find"],
         ["stats"],
-        ["export", "--to", "csv"],
+        ["export", "--format", "csv"],
         ["report", "--format", "json"],
         ["verify", "--policy"],
         ["scan", "-o"],
@@ -663,7 +663,7 @@ def test_nobody_waits_at_a_pipe(tmp_path: Path, command: list[str]) -> None:
 
 
 @root_only
-@pytest.mark.parametrize("command", [["list", "--catalog"], ["find"], ["stats"], ["export", "--to", "csv"]])
+@pytest.mark.parametrize("command", [["list", "--catalog"], ["find"], ["stats"], ["export", "--format", "csv"]])
 def test_a_reader_writes_nothing_into_a_folder_of_another(
     account: Account, public: Path, tmp_path: Path, command: list[str]
 ) -> None:

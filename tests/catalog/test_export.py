@@ -20,8 +20,7 @@ from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.schema import BACKUPS, Column, Type
 from backupmeta.catalog.views import VIEWS, views
 from backupmeta.errors import CatalogError
-from backupmeta.render.exports import csv as csv_rows
-from backupmeta.render.exports import jsonl, parquet
+from backupmeta.render.exports import EXPORTS, jsonl, parquet
 from backupmeta.render.formats import View
 from backupmeta.search import Search
 from tests.catalog.snapshots import sealed
@@ -68,7 +67,7 @@ def as_jsonl(catalog: Path, name: str) -> list[dict[str, Any]]:
 
 def as_csv(catalog: Path, name: str) -> list[list[str]]:
     """Return the fields of each row, the header first, as Python's own reader has them."""
-    text = "".join(csv_rows(exported(catalog, name), View()))
+    text = "".join(map(str, EXPORTS["csv"].render(exported(catalog, name), View())))
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -286,7 +285,7 @@ class TestCsv:
         ],
     )
     def test_is_quoted_where_it_has_to_be(self, row: tuple[object, ...], line: str) -> None:
-        assert list(csv_rows(Export(self.COLUMNS, iter([row])), View())) == ["a,b,c\r\n", line]
+        assert list(EXPORTS["csv"].render(Export(self.COLUMNS, iter([row])), View())) == ["a,b,c\r\n", line]
 
 
 class TestParquet:
@@ -383,7 +382,7 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_memory_is_the_same_however_many_rows_there_are(growing: tuple[Path, Path], form: str, tmp_path: Path) -> None:
     target = tmp_path / f"export.{form}"
-    told = [measured(COMMAND, "export", str(one), "--to", form, "-o", str(target)) for one in growing]
+    told = [measured(COMMAND, "export", str(one), "--format", form, "-o", str(target)) for one in growing]
     assert [one.code for one in told] == [0, 0]
     some, many = (one.peak for one in told)
     assert many - some < KIBIBYTES_MORE

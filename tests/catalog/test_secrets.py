@@ -122,7 +122,7 @@ def commands(catalog: Path) -> Iterator[list[str]]:
         yield ["report", path, "--format", form]
     for table in EXPORTED:
         for form in ("jsonl", "csv"):
-            yield ["export", path, "--table", table, "--to", form]
+            yield ["export", path, "--table", table, "--format", form]
 
 
 def test_no_command_shows_one(catalog: Catalog) -> None:
@@ -134,7 +134,7 @@ def test_no_command_shows_one(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("table", EXPORTED)
 def test_no_parquet_has_one(catalog: Catalog, table: str, tmp_path: Path) -> None:
-    assert run("export", catalog.path, "--table", table, "--to", "parquet", "-o", tmp_path / "out").code == 0
+    assert run("export", catalog.path, "--table", table, "--format", "parquet", "-o", tmp_path / "out").code == 0
     assert not leaks((tmp_path / "out").read_bytes())
     found = pq.read_table(tmp_path / "out")
     untimed = [

@@ -108,12 +108,12 @@ class TestWhatMakesAScanFail:
 
 class TestExport:
     def test_of_backups_as_jsonl_says_how_old_it_is(self, catalog: Path) -> None:
-        ran = run("export", catalog, "--to", "jsonl")
+        ran = run("export", catalog, "--format", "jsonl")
         assert (ran.code, [row["id"] for row in ran.jsonl]) == (0, [BACKUP])
         assert re.fullmatch(rf"backupmeta: {catalog}: as of [-0-9]+ [:0-9]+ UTC, \d+ \w+ ago\n", ran.err)
 
     def test_of_another_table_as_csv(self, catalog: Path, account: Account) -> None:
-        ran = run("export", catalog, "--to", "csv", "--table", "accounts")
+        ran = run("export", catalog, "--format", "csv", "--table", "accounts")
         [row] = csv.DictReader(io.StringIO(ran.text, newline=""))
         assert (row["path"], row["is_home"]) == (str(account.home), "true")
 
@@ -121,35 +121,35 @@ class TestExport:
     @pytest.mark.parametrize("table", EXPORTED)
     def test_into_a_file(self, catalog: Path, form: str, table: str, tmp_path: Path) -> None:
         target = tmp_path / f"new.{form}"
-        ran = run("export", catalog, "--to", form, "--table", table, "-o", target)
+        ran = run("export", catalog, "--format", form, "--table", table, "-o", target)
         assert (ran.code, ran.out) == (0, b"")
         if form == "parquet":
             assert pq.read_table(target).num_columns > 3
         else:
-            assert target.read_bytes() == run("export", catalog, "--to", form, "--table", table).out
+            assert target.read_bytes() == run("export", catalog, "--format", form, "--table", table).out
         assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
     def test_replaces_what_was_there(self, catalog: Path, tmp_path: Path) -> None:
         target = tmp_path / "backups.parquet"
         for _ in range(2):
-            assert run("export", catalog, "--to", "parquet", "-o", target).code == 0
+            assert run("export", catalog, "--format", "parquet", "-o", target).code == 0
         assert pq.read_metadata(target).num_rows == 1
 
     @pytest.mark.parametrize("target", [[], ["-o", "-"]])
     def test_of_parquet_needs_a_file(self, catalog: Path, target: list[str]) -> None:
-        ran = run("export", catalog, "--to", "parquet", *target)
+        ran = run("export", catalog, "--format", "parquet", *target)
         assert (ran.code, ran.out) == (2, b"")
         assert "-o FILE" in ran.err
 
     def test_of_parquet_needs_pyarrow(self, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cataloged, "find_spec", lambda _: None)
-        ran = run("export", catalog, "--to", "parquet", "-o", tmp_path / "backups.parquet")
+        ran = run("export", catalog, "--format", "parquet", "-o", tmp_path / "backups.parquet")
         assert ran.code == 2
         assert "pip install 'backupmeta[parquet]'" in ran.err
-        assert run("export", catalog, "--to", "csv").code == 0
+        assert run("export", catalog, "--format", "csv").code == 0
 
     def test_of_an_unknown_table(self, catalog: Path) -> None:
-        ran = run("export", catalog, "--to", "csv", "--table", "plugin")
+        ran = run("export", catalog, "--format", "csv", "--table", "plugin")
         assert ran.code == 2
         assert "did you mean 'plugins'?" in ran.err
 
@@ -157,7 +157,7 @@ class TestExport:
     def test_of_no_catalog_writes_nothing(self, tmp_path: Path, form: str) -> None:
         (tmp_path / "text").write_text("text")
         for name in ("text", "nowhere"):
-            ran = run("export", tmp_path / name, "--to", form, "-o", tmp_path / "out")
+            ran = run("export", tmp_path / name, "--format", form, "-o", tmp_path / "out")
             assert ran.code == 2
             assert str(tmp_path / name) in ran.err
         assert sorted(path.name for path in tmp_path.iterdir()) == ["text"]
@@ -167,7 +167,7 @@ class TestExport:
     def test_never_writes_over_the_catalog(self, catalog: Path, form: str, name: str) -> None:
         catalog.with_name("link").symlink_to(catalog)
         before = digest(catalog)
-        ran = run("export", catalog, "--to", form, "-o", catalog.with_name(name))
+        ran = run("export", catalog, "--format", form, "-o", catalog.with_name(name))
         assert ran.code == 2
         assert "lies among what is read" in ran.err
         assert digest(catalog) == before
@@ -176,13 +176,13 @@ class TestExport:
         part = tmp_path / "backups.csv.part"
         shutil.copy(catalog, part)
         before = digest(part)
-        assert run("export", part, "--to", "csv", "-o", tmp_path / "backups.csv").code == 0
+        assert run("export", part, "--format", "csv", "-o", tmp_path / "backups.csv").code == 0
         assert digest(part) == before
 
     def test_never_writes_over_an_archive_or_a_record(self, catalog: Path, account: Account) -> None:
         for path in (account.archives / NAME, account.backups / BACKUP):
             before = digest(path)
-            assert run("export", catalog, "--to", "parquet", "-o", path).code == 2
+            assert run("export", catalog, "--format", "parquet", "-o", path).code == 2
             assert digest(path) == before
 
     @pytest.mark.parametrize("form", ["jsonl", "csv"])
@@ -191,18 +191,18 @@ class TestExport:
     ) -> None:
         account.backup(content=backup_record(title=HOSTILE))
         catalog = scanned(account, tmp_path / "catalog.sqlite")
-        assert (HOSTILE[-2:] in run("export", catalog, "--to", form).text) is (form == "csv")
+        assert (HOSTILE[-2:] in run("export", catalog, "--format", form).text) is (form == "csv")
         monkeypatch.setattr("backupmeta.cli.output.width", lambda: 80)
-        ran = run("export", catalog, "--to", form)
+        ran = run("export", catalog, "--format", form)
         assert re.search(r"[^\n\x20-\x7e]", ran.text) is None
         assert len(ran.text.splitlines()) == 1 + (form == "csv")
         assert r"\u202e" in ran.text
 
     @pytest.mark.parametrize("form", ["jsonl", "csv"])
     def test_ends_quietly_where_nobody_reads(self, catalog: Path, form: str) -> None:
-        done = shell(f'B export "{catalog}" --to {form} 2>/dev/null >&-; echo "$?"')
+        done = shell(f'B export "{catalog}" --format {form} 2>/dev/null >&-; echo "$?"')
         assert done.stdout == b"0\n"
-        done = shell(f'B export "{catalog}" --to {form} 2>&1 >/dev/full; echo "$?"')
+        done = shell(f'B export "{catalog}" --format {form} 2>&1 >/dev/full; echo "$?"')
         assert done.stdout.splitlines()[1:] == [b"backupmeta: can't write: No space left on device", b"2"]
 
     @pytest.mark.parametrize("form", FORMATS)
@@ -212,7 +212,7 @@ class TestExport:
         target = tmp_path / f"backups.{form}"
         target.write_text("before")
         monkeypatch.setattr("backupmeta.cli.output.os.fsync", full)
-        ran = run("export", catalog, "--to", form, "-o", target)
+        ran = run("export", catalog, "--format", form, "-o", target)
         told = f"backupmeta: {target}: can't be written: no space left on device; name a file elsewhere"
         assert (ran.code, ran.err.splitlines()[-1]) == (2, told)
         assert target.read_text() == "before"
@@ -221,7 +221,7 @@ class TestExport:
     def test_imports_nothing_that_is_not_needed(self, catalog: Path) -> None:
         told = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
         program = told + "from backupmeta.cli import main; main()"
-        arguments = [sys.executable, "-c", program, "export", str(catalog), "--to", "jsonl"]
+        arguments = [sys.executable, "-c", program, "export", str(catalog), "--format", "jsonl"]
         done = subprocess.run(arguments, capture_output=True, check=False)
         assert not {"pyarrow", "pydantic", "rich", "magic"} & set(done.stderr.decode().splitlines()[-1].split())
 

@@ -21,7 +21,7 @@ from backupmeta import library, listing
 from backupmeta.account.home import Home, Pair
 from backupmeta.api.models import Backup, Install, ListResponse, Response
 from backupmeta.backup.inspection import Inspection
-from backupmeta.cli import commands, options, output
+from backupmeta.cli import commands, completion, output
 from backupmeta.evidence import Entry
 from backupmeta.record.fields import FIELDS
 from backupmeta.search import Search
@@ -483,7 +483,6 @@ def test_the_schema_of_a_backup_names_the_examples_fields() -> None:
         (["list", "--jsno"], "--json"),
         (["members", "x", "--bound", "member=1"], "did you mean 'members'?"),
         (["members", "x", "--member-digest", "md5"], "--member-digest needs --json"),
-        (["members", "x", "--limit", "members=1"], "No such option '--limit'. Did you mean '--bound'?"),
         (["members", "x", "--bound", "xyzzy=1"], "there are record_bytes, "),
         (["members", "x", "--bound", "members=many"], "1000, 64K, 10M or 2G"),
         (["list", "--sort", "titel"], "did you mean 'title'?"),
@@ -628,7 +627,7 @@ def test_completion_leaves_out_what_cannot_be_read(account: Account) -> None:
     for roots, names in ((account.home, [BACKUP, "b"]), (account.home / "nowhere", ["b"])):
         context = click.Context(view)
         context.params = {"roots": (str(roots),)}
-        assert [item.value for item in options.complete_target(context, view.params[0], "b")] == names
+        assert [item.value for item in completion.target(context, view.params[0], "b")] == names
 
 
 def test_the_version_is_the_packages() -> None:

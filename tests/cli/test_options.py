@@ -13,8 +13,8 @@ from tests.invented import Account, run
 DAY = 1_718_236_800
 """2024-06-13T00:00:00Z, in Unix seconds (date -u -d 2024-06-13 +%s)."""
 
-WITHOUT_A_FORMAT = {"cat"}
-"""It answers with the bytes of a member."""
+WITHOUT_A_FORMAT = {"cat", "help"}
+"""They answer with the bytes of a member, and of a page."""
 
 
 @pytest.mark.parametrize("name", sorted(commands.COMMANDS.keys() - WITHOUT_A_FORMAT))
@@ -58,12 +58,18 @@ def test_two_formats_at_once_are_a_mistake(
     assert f"Error: {spelled} are two formats; give one\n" in ran.err
 
 
-def test_the_older_spelling_of_an_exports_format_goes_on(account: Account, tmp_path: Path) -> None:
-    catalog = tmp_path / "catalog.sqlite"
-    run("scan", account.home.parent, "-o", catalog, "--jobs", "1")
-    exported = [run("export", catalog, *form).out for form in (("--to", "csv"), ("--format", "csv"), ("--csv",))]
-    assert exported[0].startswith(b"backup,")
-    assert exported == [exported[0]] * 3
+@pytest.mark.parametrize(
+    ("arguments", "newer"),
+    [
+        (["members", "x", "--limit", "members=1"], "--bound"),
+        (["export", "x", "--to", "csv"], "--format"),
+        (["schema", "--all", "-o", "x"], "--to"),
+    ],
+)
+def test_an_option_that_was_renamed_is_told_by_its_new_name(arguments: list[str], newer: str) -> None:
+    ran = run(*arguments)
+    old = next(argument for argument in arguments if argument.startswith("--"))
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, f"Error: No such option {old!r}. Did you mean {newer!r}?")
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,24 @@ def test_it_runs_as_a_module() -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("name", ["backupmeta", "python -m backupmeta"])
+def test_usage_has_what_was_typed(name: str) -> None:
+    begin = COMMAND if name == "backupmeta" else [sys.executable, "-m", "backupmeta"]
+    done = subprocess.run([*begin, "view"], capture_output=True, check=False)
+    assert done.stderr.decode().splitlines()[:2] == [
+        f"Usage: {name} view [OPTIONS] TARGET",
+        f"Try '{name} view --help' for help.",
+    ]
+    version = subprocess.run([*begin, "--version"], capture_output=True, check=False).stdout
+    assert version.startswith(b"backupmeta 0.")
+
+
+def test_completion_is_of_the_program_even_where_a_module_offers_it() -> None:
+    told = {**os.environ, "_BACKUPMETA_COMPLETE": "bash_source"}
+    done = subprocess.run([sys.executable, "-m", "backupmeta"], env=told, capture_output=True, check=False)
+    assert b"complete -o nosort -F _backupmeta_completion backupmeta\n" in done.stdout
+
+
 def completed(line: str, **environment: str) -> list[str]:
     words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
     told: Mapping[str, str] = {**os.environ, "_BACKUPMETA_COMPLETE": "bash_complete", **words, **environment}
@@ -128,9 +146,9 @@ def test_commands_are_completed() -> None:
 
 def test_ids_and_archives_are_completed_where_the_command_looks(tmp_path: Path) -> None:
     account = Account(tmp_path / "exampleu").whole()
-    assert completed(f"backupmeta view --root {tmp_path} {BACKUP[:2]}") == [f"plain,{BACKUP}", f"file,{BACKUP[:2]}"]
-    assert completed(f"backupmeta view --root {account.home} app_") == [f"plain,{NAME}", "file,app_"]
-    assert completed(f"backupmeta view --root {tmp_path} c") == [f"plain,{INSTALL}", "file,c"]
+    assert completed(f"backupmeta view --root {tmp_path} {BACKUP[:2]}") == [f"plain,{BACKUP}"]
+    assert completed(f"backupmeta view --root {account.home} app_") == [f"plain,{NAME}"]
+    assert completed(f"backupmeta view --root {tmp_path} c") == [f"plain,{INSTALL}"]
     assert completed(f"backupmeta view --sysroot {EXAMPLE} 12")[0] == f"plain,{EXAMPLE_ID}"
     assert completed(f"backupmeta view --root {tmp_path}/nowhere b") == ["file,b"]
 

@@ -1,5 +1,6 @@
 """The command ``report``."""
 
+import hashlib
 import json
 import tempfile
 from datetime import UTC, datetime
@@ -143,3 +144,39 @@ def test_the_files_beside_a_catalog_are_not_written_to(ending: str, tmp_path: Pa
     assert ran.code == 2
     assert "lies among what is read" in ran.err
     assert run("stats", catalog).code == 0
+
+
+def test_what_it_is_written_for_stands_in_every_format(catalog: Path, tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text('case = "2024-0117"\nexaminer = "J. Doe"\nremark = "From the file."\n')
+    beside: list[str | Path] = [
+        "--case-file",
+        tmp_path / "case.toml",
+        "--title",
+        "Webspace <b>",
+        "--remark",
+        "One.",
+        "--remark",
+        "Two.",
+    ]
+    digest = hashlib.sha256(catalog.read_bytes()).hexdigest()
+    page, text = (run("report", catalog, "--format", form, *beside).text for form in ("html", "markdown"))
+    for written, title in ((page, "<h1>Webspace &lt;b&gt;</h1>"), (text, "# Webspace `<b>`\n")):
+        assert all(words in written for words in (title, "2024-0117", "J. Doe", "One.", "Two.", digest))
+        assert "From the file." not in written
+    told = run("report", catalog, "--json", *beside, "--evidence-digest", "A" * 40).json
+    assert told["case"] == {
+        "title": "Webspace <b>",
+        "number": "2024-0117",
+        "examiner": "J. Doe",
+        "remarks": ["One.", "Two."],
+        "evidence_digest": "sha1:" + "a" * 40,
+    }
+    assert told["catalog_sha256"] == digest
+
+
+def test_a_case_that_can_not_be_read_is_a_mistake(catalog: Path, tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text('examinor = "J. Doe"')
+    ran = run("report", catalog, "--json", "--case-file", tmp_path / "case.toml")
+    assert (ran.code, ran.out) == (2, b"")
+    assert "case.toml: examinor: is no key of a case file; did you mean 'examiner'?" in ran.err
+    assert run("report", catalog, "--json", "--case-file", tmp_path / "none.toml").code == 2

@@ -47,7 +47,7 @@ def by_jsonschema(name: str, printed: Any) -> list[str]:
 @pytest.fixture(scope="module")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("all") / "schemas"
-    assert run("schema", "--all", "-o", folder) == (0, b"", "")
+    assert run("schema", "--to", folder) == (0, b"", "")
     return folder
 
 
@@ -183,7 +183,7 @@ def test_what_is_printed_of_an_account_is_as_its_schema_says(
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("timeline", ["timeline", "{home}", "--deep", "--format", "jsonl"]),
+        ("timeline-line", ["timeline", "{home}", "--deep", "--jsonl"]),
         ("gone-line", ["installs", "{home}", "--gone", "--jsonl"]),
         ("find-members-line", ["find", "{catalog}", "--member", "*", "--jsonl"]),
     ],
@@ -206,8 +206,9 @@ def test_what_is_printed_of_each_fixture_of_an_account_is_as_its_schema_says(hom
             assert mistakes(f"{command}-line", each) == []
         for each in run(command, home, "--jsonl", "--provenance").jsonl:
             assert mistakes(f"{command}-line-provenance", each) == []
-    for each in run("timeline", home, "--deep", "--format", "jsonl").jsonl:
-        assert mistakes("timeline", each) == []
+    printed = run("timeline", home, "--deep", "--json").json
+    assert mistakes("timeline", printed) == []
+    assert printed == run("timeline", home, "--deep", "--jsonl").jsonl
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parent.name)
@@ -231,8 +232,12 @@ def test_what_is_printed_of_applications_is_as_its_schema_says(command: str, mis
 
 @pytest.mark.parametrize("table", EXPORTED)
 def test_each_exported_row_is_as_its_schema_says(table: str, catalog: Path, mistakes: Validate) -> None:
-    for each in run("export", catalog, "--table", table, "--to", "jsonl").jsonl:
+    rows = run("export", catalog, "--table", table, "--json").json
+    assert mistakes(f"export-{table}", rows) == []
+    for each in run("export", catalog, "--table", table, "--jsonl").jsonl:
         assert mistakes(f"export-{table}-line", each) == []
+        assert each == rows.pop(0)
+    assert rows == []
 
 
 def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path: Path, mistakes: Validate) -> None:
@@ -249,7 +254,7 @@ def test_a_member_without_a_schema_is_noticed(account: Account) -> None:
 
 
 def test_all_schemas_are_written_to_a_folder(schemas: Path) -> None:
-    assert run("schema", "--all", "-o", schemas) == (0, b"", "")  # once more
+    assert run("schema", "--to", schemas) == (0, b"", "")  # once more
     assert {path.name for path in schemas.iterdir()} == {f"{name}.schema.json" for name in PRINTED}
     assert json.loads((schemas / "verify.schema.json").read_text()) == run("schema", "verify").json
 
@@ -267,10 +272,9 @@ def test_a_member_without_a_schema_is_noticed_by_ajv(by_ajv: Validate) -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ([], "give the NAME of one schema, or --all"),
-        (["verify", "--all", "-o", "x"], "give the NAME of one schema, or --all"),
-        (["--all"], "--all and --output FOLDER go together"),
-        (["verify", "-o", "x"], "--all and --output FOLDER go together"),
+        (["verify", "--to", "x"], "--to FOLDER writes all schemas; a single one goes to -o FILE"),
+        (["--to", "x", "-o", "y"], "--to FOLDER writes all schemas; a single one goes to -o FILE"),
+        (["-o", "y"], "give the NAME of one schema"),
         (["verfy"], "'verify'"),
     ],
 )
@@ -294,4 +298,4 @@ def test_every_command_that_prints_json_has_its_schema(command: str) -> None:
     printing = options & {"--json", "--jsonl"}
     meanings = [printed.meaning for printed in PRINTED.values()]
     known = {option for option in printing if any(f"{command} " in each and option[2:] in each for each in meanings)}
-    assert known | ({"--json"} & printing if command in {"view", "timeline"} else set()) == printing
+    assert known | ({"--json"} & printing if command == "view" else set()) == printing

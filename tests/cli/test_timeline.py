@@ -42,7 +42,7 @@ def test_text_by_default(account: Account) -> None:
 
 
 def test_json_is_jsonl(account: Account) -> None:
-    ran = run("timeline", account.home, "--json")
+    ran = run("timeline", account.home, "--jsonl")
     assert ran.out == run("timeline", account.home, "--format", "jsonl").out
     assert [one["event"] for one in ran.jsonl][:3] == ["installed", "updated", "counted"]
 
@@ -58,7 +58,7 @@ def test_json_is_jsonl(account: Account) -> None:
     ],
 )
 def test_what_is_asked_for(account: Account, options: list[str], events: list[str]) -> None:
-    assert [one["event"] for one in run("timeline", account.home, "--json", *options).jsonl] == events
+    assert [one["event"] for one in run("timeline", account.home, "--jsonl", *options).jsonl] == events
 
 
 def test_who_finds_nothing_is_told(account: Account) -> None:
@@ -92,7 +92,7 @@ def test_in_a_folder_of_archives_those_of_another_user_neither_are_read_nor_coun
 
     monkeypatch.setattr("backupmeta.events.timeline.Pass", noting)
     everybody, anna, berta = (
-        run("timeline", site.home, "--json", "--jobs", "1", *deep, *user)
+        run("timeline", site.home, "--jsonl", "--jobs", "1", *deep, *user)
         for user in ((), ("--user", "anna"), ("--user", "berta"))
     )
     assert {event["user"] for event in everybody.jsonl} >= {"anna", "berta"}
@@ -106,17 +106,17 @@ def test_in_a_folder_of_archives_those_of_another_user_neither_are_read_nor_coun
 
 def test_what_happened_in_a_home_is_its_users_whatever_its_records_say(tmp_path: Path) -> None:
     account = agreeing(tmp_path / "home/renamed")  # its records say that exampleu owns it
-    whole, own = (run("timeline", "--sysroot", tmp_path, "--json", *user) for user in ((), ("--user", "renamed")))
+    whole, own = (run("timeline", "--sysroot", tmp_path, "--jsonl", *user) for user in ((), ("--user", "renamed")))
     assert account.home.is_dir()
     assert len(own.jsonl) == len(whole.jsonl) == 10
-    assert run("timeline", "--sysroot", tmp_path, "--json", "--user", "exampleu").out == b""
+    assert run("timeline", "--sysroot", tmp_path, "--jsonl", "--user", "exampleu").out == b""
 
 
 def test_the_newest_members_are_those_of_the_period(account: Account) -> None:
     members = {f"old/{number}": CREATED - 30 * DAY + number for number in range(4)} | {"new": TIME - 5}
     (account.archives / NAME).write_bytes(packed(backup_record(), members))
     until = ("--until", str(CREATED - DAY))
-    ran = run("timeline", account.home, "--deep", "--member-limit", "2", "--json", *until)
+    ran = run("timeline", account.home, "--deep", "--member-limit", "2", "--jsonl", *until)
     assert [event["member"] for event in ran.jsonl if event["event"] == "member"] == ["old/2", "old/3"]
 
 
@@ -154,7 +154,7 @@ def test_what_is_gone_is_told_once_for_all_backups(account: Account) -> None:
 
 
 def test_members_that_are_left_out_are_told(account: Account) -> None:
-    ran = run("timeline", account.home, "--deep", "--member-limit", "1", "--json")
+    ran = run("timeline", account.home, "--deep", "--member-limit", "1", "--jsonl")
     assert ran.code == 0
     assert ran.err == "backupmeta: 2 members have no event of their own; --member-limit N tells more of them\n"
     assert [one["left_out"] for one in ran.jsonl if "left_out" in one] == [2]
@@ -163,7 +163,7 @@ def test_members_that_are_left_out_are_told(account: Account) -> None:
 def test_what_cannot_be_read_is_told_and_the_rest_goes_on(account: Account) -> None:
     path = account.archives / NAME
     path.write_bytes(path.read_bytes()[:60])
-    ran = run("timeline", account.home, "--json")
+    ran = run("timeline", account.home, "--jsonl")
     assert ran.code == 2
     assert f"backupmeta: error: {path}: the archive is cut off" in ran.err
     assert len(ran.jsonl) == 9
@@ -190,9 +190,9 @@ def test_mistakes(account: Account, arguments: list[str], told: str) -> None:
 def test_a_file_is_not_written_among_the_evidence(account: Account, tmp_path: Path) -> None:
     ran = run("timeline", account.home, "-o", account.home / "out.jsonl")
     assert (ran.code, "lies among what is read" in ran.err) == (2, True)
-    ran = run("timeline", account.home, "--json", "-o", tmp_path / "out.jsonl")
+    ran = run("timeline", account.home, "--jsonl", "-o", tmp_path / "out.jsonl")
     assert (ran.code, ran.out) == (0, b"")
-    assert (tmp_path / "out.jsonl").read_bytes() == run("timeline", account.home, "--json").out
+    assert (tmp_path / "out.jsonl").read_bytes() == run("timeline", account.home, "--jsonl").out
 
 
 @pytest.mark.parametrize("form", TIMELINES)
@@ -214,7 +214,7 @@ def test_through_mactime(account: Account) -> None:
     body = run("timeline", account.home, "--deep", "--format", "bodyfile").out
     done = subprocess.run(["mactime", "-d", "-y", "-z", "UTC"], input=body, capture_output=True, check=True)
     found = list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
-    told = run("timeline", account.home, "--deep", "--json").jsonl
+    told = run("timeline", account.home, "--deep", "--jsonl").jsonl
     assert len(found) == len(told) == 14
     assert [one["Date"].rstrip("Z") for one in found] == sorted(one["datetime"][:19] for one in told)
     assert run("timeline", account.home, "--deep", "--format", "bodyfile", "--bodyfile-unset", "-1").out == body
@@ -223,7 +223,7 @@ def test_through_mactime(account: Account) -> None:
 
 
 def test_the_answer_is_always_the_same(account: Account) -> None:
-    assert len({run("timeline", account.home.parent, "--deep", "--json").out for _ in range(3)}) == 1
+    assert len({run("timeline", account.home.parent, "--deep", "--jsonl").out for _ in range(3)}) == 1
 
 
 @pytest.fixture
@@ -263,9 +263,9 @@ def test_an_archive_that_kills_each_process_costs_only_its_events(many: Path, mo
             os.kill(os.getpid(), signal.SIGKILL)
         return walk(file, *arguments, **options)
 
-    before = run("timeline", many, "--deep", "--json", "--jobs", "1")
+    before = run("timeline", many, "--deep", "--jsonl", "--jobs", "1")
     monkeypatch.setattr("backupmeta.events.timeline.Pass", deadly)
-    ran = run("timeline", many, "--deep", "--json", "--jobs", "2")
+    ran = run("timeline", many, "--deep", "--jsonl", "--jobs", "2")
     kept = set(ran.out.splitlines())
     lost = [line for line in before.out.splitlines() if line not in kept]
     assert len(lost) > 600
@@ -279,7 +279,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     def peak(accounts: int, root: Path) -> int:
         for number in range(accounts):
             agreeing(root / f"u{number}")
-        arguments = ("timeline", str(root), "--deep", "--json")
+        arguments = ("timeline", str(root), "--deep", "--jsonl")
         done = measured(COMMAND, *arguments)
         assert (done.code, len(done.out.splitlines())) == (0, 14 * accounts)
         assert json.loads(done.out.splitlines()[0])["event"] == "installed"
@@ -298,7 +298,7 @@ def test_memory_stays_flat_over_backups_that_have_the_same_members(tmp_path: Pat
             record = backup_record(backup_filename=name, backup_time=str(time))
             (account.archives / name).write_bytes(packed(record, members))
             account.backup(f"{number:025}", record)
-        done = measured(COMMAND, "timeline", str(account.home), "--deep", "--json", "--jobs", "1")
+        done = measured(COMMAND, "timeline", str(account.home), "--deep", "--jsonl", "--jobs", "1")
         told = [event for event in map(json.loads, done.out.splitlines()) if event["event"] == "member"]
         counts = [event["witnesses"] for event in told if event["member"] in members]
         assert (done.code, counts) == (0, [backups] * 1000)

@@ -170,6 +170,36 @@ class TestAnswers:
         assert ran.code == 2
         assert "--format sarif" in ran.err
 
+    def test_files_are_named_from_the_working_folder_on(self, broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def names(*arguments: str) -> set[str]:
+            log = run("verify", broken, "--format", "sarif", *NOW, *arguments).json
+            return {one["location"]["uri"] for one in log["runs"][0]["artifacts"]}
+
+        monkeypatch.chdir(broken.parents[1])
+        name = broken.name
+        assert names() == {f"application_backups/{name}"}
+        assert names("--relative-to", "..") == {f"exampleu/application_backups/{name}"}
+        assert names("--relative-to", ".appdata") == {broken.as_uri()}
+
+    def test_another_folder_is_for_ci(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, "--relative-to", tmp_path)
+        assert (ran.code, ran.out) == (2, b"")
+        assert "--relative-to needs --format junit or --format sarif or --format github" in ran.err
+        ran = run("verify", broken, "--format", "junit", "--relative-to", tmp_path / "missing")
+        assert (ran.code, ran.out) == (2, b"")
+        assert "does not exist" in ran.err
+
+    def test_no_run_has_more_results_than_github_accepts(self, broken: Path) -> None:
+        assert run("verify", broken, "--format", "sarif", "--sarif-results", "25001").code == 2
+
+    def test_a_working_folder_that_was_removed(self, broken: Path, tmp_path: Path) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        script = 'rmdir "$PWD" && exec "$@"'
+        command = ["sh", "-c", script, "sh", str(COMMAND), "verify", str(broken), "--format", "sarif", *NOW]
+        log = json.loads(subprocess.run(command, cwd=gone, stdout=subprocess.PIPE, check=False).stdout)
+        assert log["runs"][0]["artifacts"][0]["location"]["uri"] == str(broken)[1:]
+
     def test_github(self, broken: Path) -> None:
         assert run("verify", broken, "--format", "github", *NOW).text.startswith("::error ")
 
@@ -226,6 +256,39 @@ class TestAnswers:
         ran = run("verify", broken, "-o", tmp_path / "missing/report.txt")
         assert ran.code == 2
         assert "report.txt" in ran.err
+
+
+class TestQuiet:
+    def test_what_is_well_is_not_told_by_any_command(self, account: Account, tmp_path: Path) -> None:
+        archive, catalog = account.archives / NAME, tmp_path / "catalog.sqlite"
+        silent: list[list[str | Path]] = [
+            ["verify", account.home, *NOW],
+            ["verify", archive, "-o", tmp_path / "text", *NOW],
+            ["scan", account.home, "-o", catalog],
+            ["extract", archive, "--to", tmp_path / "site"],
+        ]
+        for arguments in silent:
+            assert run(*arguments, "--quiet") == (0, b"", "")
+        answering: list[list[str | Path]] = [
+            ["members", archive],
+            ["list", "--catalog", catalog],
+            ["scan", account.home, "-o", catalog],
+        ]
+        for arguments in answering:
+            ran = run(*arguments, "--quiet", "--json")
+            assert (ran.code, bool(ran.json), ran.err) == (0, True, "")
+        assert "backupmeta: " in run("members", archive).err
+
+    def test_what_fails_is_told(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, "--quiet", *NOW)
+        assert (ran.code, ran.err) == (1, "")
+        assert ran.text.splitlines()[0] == f"{broken}: fail (1 error)"
+        assert "[table-missing]" in ran.text
+        broken.write_bytes(broken.read_bytes()[:-40])
+        for more in ((), ("--to", tmp_path / "site")):
+            ran = run("extract" if more else "members", broken, *more, "--quiet")
+            assert ran.code == 2
+            assert "[archive-truncated]" in ran.err
 
 
 class TestProcesses:

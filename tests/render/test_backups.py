@@ -17,6 +17,8 @@ from backupmeta.render.backups import ListView
 from backupmeta.targets import find_backup
 from tests.invented import BACKUP, INSTALL, NAME, Account, backup_record
 
+csv_rows = backups.BACKUPS["csv"].render
+
 
 def inspected(folder: Path, content: bytes) -> Inspection:
     path = folder / BACKUP
@@ -113,7 +115,7 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
     content = backup_record(
         title='a "b", c', list_files="x,y", incomplete="1", cf_a="1", cf_key="k", list_plugins="+akismet/5.3.6"
     )
-    rows = list(backups.csv_rows([inspected(tmp_path, content)], ListView()))
+    rows = list(csv_rows([inspected(tmp_path, content)], ListView()))
     (row,) = csv.DictReader(io.StringIO("".join(rows), newline=""))
     assert rows[0].endswith(",custom,findings,account,local_path,server_path\r\n")
     assert row["title"] == 'a "b", c'
@@ -128,14 +130,14 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
 def test_a_row_names_its_errors_and_warnings_each_once(tmp_path: Path) -> None:
     odd = inspected(tmp_path, b"title=\xff\nurl=\xff\nno line")
     assert backups.backup_cells(odd)[-3].split() == ["record-no-equals", "value-not-utf8"]
-    (row,) = csv.DictReader(io.StringIO("".join(backups.csv_rows([odd], ListView())), newline=""))
+    (row,) = csv.DictReader(io.StringIO("".join(csv_rows([odd], ListView())), newline=""))
     assert row["findings"] == backups.backup_cells(odd)[-3]
 
 
 def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None:
     (row,) = csv.DictReader(
         io.StringIO(
-            "".join(backups.csv_rows([inspected(tmp_path, backup_record(incomplete="0"))], ListView(show_secrets=True)))
+            "".join(csv_rows([inspected(tmp_path, backup_record(incomplete="0"))], ListView(show_secrets=True)))
         )
     )
     assert (row["incomplete"], row["db_pass"], row["custom"]) == ("false", "hunter2", "")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import backupmeta.render
+from backupmeta.catalog.case import NO_CASE
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.report import Asked, Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.catalog.report import report as read
@@ -114,6 +115,8 @@ BACKUP_ROW = ReportedBackup(
     url=None,
     path=None,
     user=None,
+    login=None,
+    email=None,
     location=None,
     note=None,
     plugins=(),
@@ -148,7 +151,7 @@ NOTHING = Summary(
 )
 HOME = ReportedAccount(1, "", "/home/u", "/home/u", "present", 0, 1, 0, 0, TIME)
 SCAN = Scan(1, ("/home",), "1", TIME, None, ())
-EMPTY = Report(TIME, "1", "", None, TIME, TIME, (SCAN,), (HOME,), (), (), (), (), (), NOTHING)
+EMPTY = Report(TIME, "1", "", NO_CASE, None, None, TIME, TIME, (SCAN,), (HOME,), (), (), (), (), (), NOTHING)
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("</script><!--&\u2028\u2029\\\"'`|*_[]\n\x00\x1b"))
 
 
@@ -196,7 +199,7 @@ class TestJson:
     def test_it_has_what_the_report_has(self, report: Report) -> None:
         told = json.loads(report_json(report))
         assert set(told) == {
-            "summary", "written", "version", "command", "catalog", "as_of", "oldest",
+            "summary", "written", "version", "command", "case", "catalog", "catalog_sha256", "as_of", "oldest",
             "scans", "accounts", "installs", "gone_installs", "backups", "archives", "findings", "contradictions",
         }  # fmt: skip
         assert (told["written"], told["catalog"]) == ("2024-06-13T20:55:21+00:00", "catalog.sqlite")

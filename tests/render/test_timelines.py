@@ -147,7 +147,7 @@ def test_hostile_text_is_harmless_and_stays_in_its_place(form: str) -> None:
     assert form == "jsonl" or "\u202e" not in text  # JSON is exact
     text.encode()  # no lone surrogates
     lines = text.splitlines()
-    assert len(lines) == {"text": 3, "jsonl": 2, "l2tcsv": 3, "bodyfile": 2}[form]
+    assert len(lines) == {"text": 3, "jsonl": 2, "json": 4, "l2tcsv": 3, "bodyfile": 2}[form]
 
 
 def test_names_that_are_not_utf_8_are_exact_in_json() -> None:

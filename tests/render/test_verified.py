@@ -2,16 +2,17 @@
 
 import json
 import re
+import tracemalloc
 from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import given
 
 from backupmeta.checks.policy import Verdict, Verification
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.formats import View
-from backupmeta.render.verified import as_json, as_text, blamed
+from backupmeta.render.verified import VerificationView, as_json, as_text, blamed
 from tests.render.judged import (
     ARCHIVE,
     CANARY,
@@ -30,12 +31,12 @@ CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud8
 COLOUR = re.compile(r"\x1b\[[0-9]+m")
 
 
-def text(*verifications: Verification) -> str:
-    return "".join(as_text(verifications, View()))
+def text(*verifications: Verification, is_quiet: bool = False) -> str:
+    return "".join(as_text(verifications, VerificationView(is_quiet=is_quiet)))
 
 
-def answer(verifications: Iterable[Verification]) -> Any:
-    return json.loads("".join(as_json(verifications)))
+def answer(verifications: Iterable[Verification], *, is_quiet: bool = False) -> Any:
+    return json.loads("".join(as_json(verifications, VerificationView(is_quiet=is_quiet))))
 
 
 def test_text_groups_what_was_found_the_most_severe_first() -> None:
@@ -108,20 +109,97 @@ def test_text_shows_the_severity_that_was_judged() -> None:
     assert "(1 error)" in told
 
 
-def test_text_of_a_target_without_findings_is_one_line_and_the_verdict_over_everything_comes_last() -> None:
-    assert text(passing(), account(), failing(path="/b"), unreadable(path="c\udcff")) == (
-        "/home/u/application_backups/app_a.tar.gz: pass\n"
-        "/home/u: pass\n"
-        "/b: fail\n"
-        "c\ufffd: unreadable\n"
-        "4 targets: 2 pass, 1 fail, 1 unreadable\n"
-    )
+def test_text_of_a_target_alone_is_one_line_without_findings_and_the_verdict_over_everything_comes_last() -> None:
+    assert text(passing()) == f"{ARCHIVE}: pass\n1 target: 1 pass\n"
+    assert text(unreadable(path="c\udcff")) == "c\ufffd: unreadable\n1 target: 1 unreadable\n"
     assert text() == "0 targets: nothing was verified\n"
+
+
+def test_text_of_many_targets_names_each_that_does_not_pass_and_each_finding_once() -> None:
+    secrets = judged("record-holds-secrets", "", "db_pass")
+    tables = [judged("table-missing", name) for name in ("wp_users", "wp_posts", "wp_terms", "wp_links")]
+    assert text(
+        passing(secrets),
+        failing(*tables, judged("archive-renamed", "b.tar.gz", "recorded as a.tar.gz"), secrets, path="/h/b.tar.gz"),
+        not_judged(judged("archive-not-judged"), path="/h/c.gz"),
+        failing(tables[0], path="/h/d.tar.gz"),
+        unreadable(judged("archive-truncated", "", "at byte 512"), path="/h/e.tar.gz"),
+        account(judged("backup-orphaned", "b.tar.gz")),
+    ) == (
+        "/h/b.tar.gz: fail: table-missing, archive-renamed\n"
+        "/h/c.gz: not judged: archive-not-judged\n"
+        "/h/d.tar.gz: fail: table-missing\n"
+        "/h/e.tar.gz: unreadable: archive-truncated\n"
+        "\n"
+        "error: the archive is cut off [archive-truncated]: 1 target\n"
+        "  - /h/e.tar.gz (at byte 512)\n"
+        "  advice: fetch the archive again, or compare its digest with the original's; if it is still being written,"
+        " wait\n"
+        "error: a table that has to be there is not in the dump [table-missing]: 2 targets\n"
+        "  - /h/b.tar.gz: wp_users; wp_posts; wp_terms; …\n"
+        "  - /h/d.tar.gz: wp_users\n"
+        "  advice: don't restore from this backup alone; look for another one\n"
+        "warning: the archive's name is not the one in its record [archive-renamed]: 1 target\n"
+        "  - /h/b.tar.gz (recorded as a.tar.gz)\n"
+        "  advice: find out whether the archive was renamed, or the record edited\n"
+        "note: ARCHIVE_NOT_JUDGED [archive-not-judged]: 1 target: /h/c.gz\n"
+        f"note: the record holds secrets in clear text [record-holds-secrets]: 2 targets, such as {ARCHIVE} (db_pass)\n"
+        "note: the install of this backup is gone [backup-orphaned]: 1 target: /home/u: b.tar.gz\n"
+        "6 targets: 1 not judged, 2 pass, 2 fail, 1 unreadable\n"
+    ).replace("ARCHIVE_NOT_JUDGED", FINDINGS["archive-not-judged"].sentence)
+
+
+def test_text_of_a_finding_of_a_thousand_targets_has_the_first_of_them() -> None:
+    missing = judged("dump-missing")
+    lines = text(*(failing(missing, path=f"/h/{number}") for number in range(1000))).splitlines()
+    assert lines[:1000] == [f"/h/{number}: fail: dump-missing" for number in range(1000)]
+    assert lines[1000:] == [
+        "",
+        "error: the record lists tables, and the archive holds no dump of them [dump-missing]: 1,000 targets",
+        *(f"  - /h/{number}" for number in range(5)),
+        "  - and 995 more; --json has what each of them says",
+        f"  advice: {FINDINGS['dump-missing'].advice}",
+        "1,000 targets: 1,000 fail",
+    ]
+
+
+def test_memory_does_not_grow_with_targets_that_fail() -> None:
+    def grown(count: int) -> int:
+        found = (failing(judged("dump-missing"), path=f"/h/{number:09}") for number in range(count))
+        tracemalloc.start()
+        for _ in as_text(found, VerificationView()):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    grown(10)
+    assert grown(3000) < grown(300) + 20_000
+
+
+def test_quiet_shows_what_fails_and_nothing_else() -> None:
+    secrets = judged("record-holds-secrets", "", "db_pass")
+    assert text(passing(secrets), account(), is_quiet=True) == text(passing(secrets), is_quiet=True) == ""
+    assert text(not_judged(judged("archive-not-judged")), is_quiet=True) == ""
+    assert text(passing(), failing(judged("dump-missing"), secrets, path="/b"), is_quiet=True).splitlines() == [
+        "/b: fail: dump-missing",
+        "",
+        "error: the record lists tables, and the archive holds no dump of them [dump-missing]: 1 target",
+        "  - /b",
+        f"  advice: {FINDINGS['dump-missing'].advice}",
+    ]
+    alone = text(failing(judged("dump-missing"), secrets), is_quiet=True).splitlines()
+    assert alone[0] == f"{ARCHIVE}: fail (1 error)"
+    assert alone[-1] == f"      advice: {FINDINGS['dump-missing'].advice}"
+    assert text(failing(judged("record-bom"), path="/b"), is_quiet=True).startswith("/b: fail (1 note)\n")
+    found = answer([passing(secrets), failing(secrets, path="/b")], is_quiet=True)
+    assert [target["path"] for target in found["targets"]] == ["/b"]
+    assert (found["summary"]["targets"], found["summary"]["severities"]["note"]) == (2, 2)
 
 
 def test_text_on_a_terminal_is_coloured_and_says_the_same() -> None:
     found = (judged("archive-truncated", "", "at byte 512"), judged("record-bom"))
-    told = "".join(as_text([failing(*found)], View(80)))
+    told = "".join(as_text([failing(*found)], VerificationView(80)))
     assert f"{ARCHIVE}: \x1b[31mfail\x1b[0m (1 error, 1 note)\n" in told
     assert "    \x1b[31merror\x1b[0m: the archive is cut off" in told
     assert COLOUR.sub("", told) == text(failing(*found))
@@ -129,7 +207,7 @@ def test_text_on_a_terminal_is_coloured_and_says_the_same() -> None:
 
 @given(VERIFICATIONS)
 def test_text_has_no_control_characters_of_the_evidence(verifications: list[Verification]) -> None:
-    coloured = "".join(as_text(verifications, View(80)))
+    coloured = "".join(as_text(verifications, VerificationView(80)))
     assert not CONTROL.search(COLOUR.sub("", coloured))
     plain = text(*verifications)
     assert COLOUR.sub("", coloured) == plain
@@ -138,9 +216,9 @@ def test_text_has_no_control_characters_of_the_evidence(verifications: list[Veri
 
 
 def test_every_format_of_text_comes_target_by_target() -> None:
-    source = iter([passing(), failing(path="/b"), passing()])
-    assert next(as_text(source, View())).startswith(ARCHIVE)
-    assert next(as_json(source)).startswith('{"targets": [\n  {"path": "/b"')
+    source = iter([failing(), passing(), failing(path="/b"), passing()])
+    assert next(as_text(source, VerificationView())).startswith(ARCHIVE)
+    assert next(as_json(source, VerificationView())).startswith('{"targets": [\n  {"path": "/b"')
     assert next(source) == passing()
 
 
@@ -215,7 +293,7 @@ def test_json_keeps_the_exact_bytes_of_paths() -> None:
 
 @given(VERIFICATIONS)
 def test_json_of_anything_is_json_in_utf8(verifications: list[Verification]) -> None:
-    told = "".join(as_json(verifications))
+    told = "".join(as_json(verifications, VerificationView()))
     assert CANARY.encode() not in told.encode("utf-8")
     found = json.loads(told)
     assert [len(target["findings"]) for target in found["targets"]] == [len(one.judged) for one in verifications]

@@ -58,7 +58,7 @@ class Answers:
     @cached_property
     def told(self) -> Ran:
         """What `timeline` says."""
-        return self.ran("timeline", "--deep", "--json")
+        return self.ran("timeline", "--deep", "--jsonl")
 
     @cached_property
     def timeline(self) -> list[Json]:
