@@ -133,7 +133,7 @@ SCRIPT: Final = re.compile(r"scripts/(\w+\.py)")
 
 @cache
 def names() -> frozenset[str]:
-    """Return what a page may name: ids, fields, keys, columns, bounds, schemas, formats, public names, their attributes."""
+    """Return what a page may name: ids, fields, keys, columns, bounds, schemas, formats, public names."""
     tables = [(table.name, *table.names) for table in TABLES]
     views = [(name, *(column.name for column, _ in view.columns)) for name, view in VIEWS.items()]
     public = [(name, *dir(getattr(backupmeta, name))) for name in backupmeta.__all__]
