@@ -1,7 +1,7 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -9,9 +9,10 @@ import click
 
 from backupmeta import verification
 from backupmeta.archive.limits import Limits
-from backupmeta.checks import policy
+from backupmeta.checks import baseline, policy
+from backupmeta.checks.baseline import Baseline, KnownFindings
 from backupmeta.checks.identity import Base
-from backupmeta.checks.policy import Policy
+from backupmeta.checks.policy import Policy, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
@@ -20,7 +21,15 @@ from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.verified import CHECKS, MOST_ACCEPTED, MOST_RESULTS, Selection, Tally, VerificationView
+from backupmeta.render.verified import (
+    CHECKS,
+    MOST_ACCEPTED,
+    MOST_RESULTS,
+    Selection,
+    Tally,
+    VerificationView,
+    baseline_json,
+)
 from backupmeta.search import Protected
 from backupmeta.verification import Run
 
@@ -53,6 +62,8 @@ _AHEAD: Final = 32
     help="Don't judge this: a check's id, or a group. Repeatable.",
 )
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
+@click.option("--baseline", "baseline_file", metavar="FILE", help="Let what is known pass: the findings in FILE.")
+@click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, as a baseline.")
 @options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
 @click.option(
@@ -66,7 +77,7 @@ _AHEAD: Final = 32
     "--relative-to",
     type=click.Path(exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Formats for CI: name files from FOLDER on; by default from the working folder.",
+    help="Formats for CI, baselines: name files from FOLDER on; by default from the working folder.",
 )
 @options.writing
 @options.at_work
@@ -80,6 +91,8 @@ def verify(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str | None,
+    baseline_file: str | None,
+    write_baseline: str | None,
     now: int,
     format_name: str,
     sarif_results: int | None,
@@ -96,7 +109,8 @@ def verify(
     server of --sysroot saw it. Without one, all that is at --root is judged, or in this machine's conventional places
     (/home/*, /var/www/vhosts/*). Each archive is read
     once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
-    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
+    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml. With --baseline, what
+    --write-baseline wrote passes: the same findings in the same bytes at the same path.
 
     Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
     found or judged. 'backupmeta checks' lists what is judged.
@@ -105,6 +119,7 @@ def verify(
     Examples:
       backupmeta verify app_example-com_Blog_2024-06-13_20-55-21.tar.gz
       backupmeta verify /home --policy backups.toml --format junit -o report.xml
+      backupmeta verify backups --baseline known.json
       backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json
     """
     if where.catalog is not None:
@@ -112,19 +127,25 @@ def verify(
     protected = where.protected(*targets)
     least = None if fail_on is None else Severity(fail_on)
     chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
-    if relative_to is not None:
+    if relative_to is not None and baseline_file is write_baseline is None:
         options.need(Trait.FROM_BASE, VERIFICATIONS, format_name, "--relative-to")
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
     base = Base() if relative_to is None else Base(os.path.abspath(relative_to))
+    known = _known(baseline_file, base, chosen, targets or where.roots)
+    findings = _findings(write_baseline, base, protected)
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with messages.progress_bar(size, lambda: tally.line) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
-        verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
-        view = VerificationView(target.width, selection, base, messages.is_quiet())
-        for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
+        verifications = _compared(verification.verify(search, chosen, now, run, targets), known, findings)
+        view = VerificationView(target.width, selection, base, messages.is_quiet(), known)
+        for part in bar.making_way(VERIFICATIONS[format_name].render(tally.counting(verifications), view)):
             write(part)
+    if findings is not None:
+        Target(write_baseline, "--write-baseline").write(baseline_json(findings), protected)
+    if known is not None:
+        messages.write_remark(f"{baseline_file}: {known.line}")
     if selection.line:
         messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
@@ -139,6 +160,28 @@ def _recorded(catalog: str, chosen: Policy) -> Run:
     from backupmeta.catalog.deep_scan import recorded
 
     return recorded(catalog, chosen)
+
+
+def _known(path: str | None, base: Base, chosen: Policy, asked: tuple[str, ...]) -> Baseline | None:
+    return None if path is None else Baseline(baseline.load(path), base, chosen, asked)
+
+
+def _findings(path: str | None, base: Base, protected: Protected) -> KnownFindings | None:
+    """Return what keeps findings for a baseline that is to be written at ``path``; None where none is."""
+    if path is None:
+        return None
+    if path == "-":
+        raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
+    output.refuse_evidence(path, protected, "--write-baseline")
+    return KnownFindings(base)
+
+
+def _compared(
+    verifications: Iterable[Verification], known: Baseline | None, findings: KnownFindings | None
+) -> Iterable[Verification]:
+    """Return the ``verifications``, which are kept in ``findings``, and compared with those that are ``known``."""
+    kept = verifications if findings is None else findings.taking(verifications)
+    return kept if known is None else known.compared(kept)
 
 
 def _policy(path: str | None, protected: Protected) -> Policy:

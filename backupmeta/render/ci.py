@@ -20,6 +20,7 @@ from urllib.parse import quote
 from zlib import compressobj
 
 from backupmeta import __version__
+from backupmeta.checks.baseline import Baseline
 from backupmeta.checks.identity import Identity, from_base, identified
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
@@ -102,7 +103,7 @@ def _asked(verification: Verification, answered: Iterable[Group]) -> list[Group]
 def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tuple[str, dict[str, str], str]]:
     """Yield what came out of a target for one group, of which the findings are ``judged``: tags, attributes, texts."""
     blame = verified.blamed(verification)
-    held = [judgement for judgement in judged if judgement.severity in blame]
+    held = [judgement for judgement in judged if verified.is_blamed(judgement, blame)]
     if verification.verdict is Verdict.UNREADABLE or held:
         tag = "error" if verification.verdict is Verdict.UNREADABLE else "failure"
         message = "; ".join(findings.sentence for findings in verified.alike(held)) or "it could not be judged"
@@ -111,7 +112,7 @@ def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tupl
         yield "skipped", {"message": "it was not judged"}, ""
     elif any(judgement.finding.is_unread for judgement in verification.judged):
         yield "skipped", {"message": "nothing is held against it, but not all could be read"}, ""
-    if others := [judgement for judgement in judged if judgement.severity not in blame]:
+    if others := [judgement for judgement in judged if not verified.is_blamed(judgement, blame)]:
         yield "system-out", {}, _lines(others)
 
 
@@ -146,7 +147,7 @@ def github(verifications: Iterable[Verification], view: VerificationView | None 
         shown = verified.blamed(verification) | {Severity.ERROR, Severity.WARNING}
         told = verified.alike(from_base(verification, view.base).judged)
         for findings, exact in zip(told, verified.alike(verification.judged), strict=True):
-            if findings.severity in shown:
+            if verified.is_blamed(findings, shown):
                 place, line = _line(verification, exact)
                 yield _annotation(findings, file=view.base.of(verification, place), **line)
     yield _command("notice", tally.line, title="backupmeta verify")
@@ -236,7 +237,11 @@ class _Run:
             "executionSuccessful": any(self._tally.verdicts[verdict] for verdict in (Verdict.PASS, Verdict.FAIL)),
             "exitCode": self._tally.exit_code,
             "exitCodeDescription": self._tally.line,
-            "toolExecutionNotifications": [*self._unreadable, *_left_out(self._selection)],
+            "toolExecutionNotifications": [
+                *self._unreadable,
+                *_left_out(self._selection),
+                *_absent(self._view.baseline),
+            ],
         }
 
     def results(self, verifications: Iterable[Verification]) -> Iterator[str]:
@@ -291,6 +296,7 @@ class _Run:
             "message": _message(judged.finding.message),
             **self._places(verification, judged),
             "partialFingerprints": dict.fromkeys(_FINGERPRINTS, identity.fingerprint),
+            **({} if judged.is_known is None else {"baselineState": "unchanged" if judged.is_known else "new"}),
         }
 
     def _places(self, verification: Verification, judged: Judged) -> dict[str, object]:
@@ -367,6 +373,20 @@ def _left_out(selection: verified.Selection) -> Iterator[dict[str, object]]:
             "level": Severity.NOTE if severity is Severity.NOTE else Severity.WARNING,
             "associatedRule": {"id": id_, "index": _RULES[id_]},
             "properties": {"leftOut": number, "severity": severity},
+        }
+
+
+def _absent(baseline: Baseline | None) -> Iterator[dict[str, object]]:
+    """Yield what is no longer met of a baseline (§3.58), by rule.
+
+    None of it is a result, its state ``absent`` (§3.27.24): GitHub, which passes over states, would open alerts.
+    """
+    absent = [] if baseline is None else baseline.absent()
+    for id_, number in Counter(finding.id for finding in absent).items():
+        yield {
+            "message": _message(f"no longer met: {counted(number, 'finding')} of the baseline: {id_}"),
+            "level": Severity.NOTE,
+            "properties": {"absent": number},
         }
 
 

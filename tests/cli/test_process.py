@@ -140,7 +140,7 @@ def completed(line: str, **environment: str) -> list[str]:
 
 def test_commands_are_completed() -> None:
     assert completed("backupmeta vi") == ["plain,view"]
-    assert completed("backupmeta schema b") == ["plain,backup"]
+    assert completed("backupmeta schema b") == ["plain,backup", "plain,baseline"]
     assert "plain,--sysroot" in completed("backupmeta list --s")
 
 
