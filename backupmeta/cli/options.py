@@ -6,7 +6,7 @@ name of a format.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from time import time
 from typing import Final, Literal, NamedTuple, TypeAlias
