@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from backupmeta.catalog.progress import ScanResult
     from backupmeta.catalog.scanning import Tell
-    from backupmeta.cli.options import Where
 
 Arguments = ParamSpec("Arguments")
 
@@ -113,11 +112,14 @@ def write_unread_accounts(tally: "ScanResult") -> None:
         write_line(f"{more:,} more could not be read, or not to the end")
 
 
-def is_whole(tally: "ScanResult", where: "Where") -> bool:
-    """Return whether a scan of what is ``where`` it looked read all accounts; where there is none, print that."""
+def is_whole(tally: "ScanResult", where: str, obstacles: Iterable[str]) -> bool:
+    """Return whether a scan of what is ``where`` it looked read all accounts.
+
+    Where there is none, print that, and the ``obstacles`` that may be why.
+    """
     if not tally.accounts and not tally.unread:
-        nothing = f"there is no account in {where.name}; name a home, a folder of homes, or a folder of archives"
-        write_line("; ".join([nothing, *where.obstacles]))
+        nothing = f"there is no account in {where}; name a home, a folder of homes, or a folder of archives"
+        write_line("; ".join([nothing, *obstacles]))
         return False
     return not tally.unread and not tally.unreadable
 
