@@ -7,19 +7,18 @@ from typing import Final
 import click
 
 from backupmeta import verification
-from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
 from backupmeta.checks.policy import Policy, Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
-from backupmeta.cli.output import Target
+from backupmeta.cli.output import Destination
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
 from backupmeta.render.formats import View
 from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView
-from backupmeta.search import Protected
+from backupmeta.search import NOTHING_PROTECTED, Protected
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32
@@ -30,19 +29,17 @@ _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAI
 
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=options.complete_target)
-@options.looking("--root", in_catalog=True)
 @click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see 'backupmeta help verify').")
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
-@options.as_of("Judge ages as of this moment: for old images.")
-@options.formatted(VERIFICATIONS)
+@options.as_of("for old images")
 @click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
-@options.writing
+@options.looking("--root", in_catalog=True)
+@options.answering(VERIFICATIONS)
 @options.at_work
 @options.quiet
-@options.overriding_bounds
 def verify(
     targets: tuple[str, ...],
     where: Where,
@@ -55,9 +52,8 @@ def verify(
     format_name: str,
     sarif_results: int | None,
     sarif_notes: bool,
-    target: Target,
+    destination: Destination,
     jobs: int | None,
-    bounds: Mapping[str, int],
 ) -> int:
     """Say whether backups are whole, and are what their records say; why not, and where.
 
@@ -83,13 +79,13 @@ def verify(
     least = None if fail_on is None else Severity(fail_on)
     chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
-    search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
+    search = where._replace(bounds={**chosen.limits, **where.bounds}).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with messages.progress_bar(size, lambda: tally.line) as bar, target.opened(protected) as write:
+    with messages.progress_bar(size, lambda: tally.line) as bar, destination.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
-        view = VerificationView(target.width, selection, messages.is_quiet())
+        view = VerificationView(destination.width, selection, messages.is_quiet())
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
     if selection.line:
@@ -97,7 +93,7 @@ def verify(
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
         messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
-    elif format_name != "text" or target.path is not None:
+    elif format_name != "text" or destination.path is not None:
         messages.write_remark(tally.line)
     return _EXIT_CODES.get(tally.verdict, 2)
 
@@ -138,8 +134,8 @@ def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: P
 
 @click.command()
 @click.argument("name", required=False, metavar="[ID]")
-@options.formatted(CHECKS)
-def checks(name: str | None, *, format_name: str) -> int:
+@options.answering(CHECKS)
+def checks(name: str | None, *, format_name: str, destination: Destination) -> int:
     """List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….
 
     \b
@@ -151,5 +147,5 @@ def checks(name: str | None, *, format_name: str) -> int:
     if not chosen:
         near = did_you_mean(name or "", (*Group, *FINDINGS), "'backupmeta checks' lists them")
         raise click.UsageError(f"{name!r} is no check; {near}")
-    output.write_all(CHECKS[format_name].render(chosen, View(output.width())))
+    destination.write(CHECKS[format_name].render(chosen, View(destination.width)), NOTHING_PROTECTED)
     return 0
