@@ -79,7 +79,14 @@ class FindingJson(ObjectJson):
     """Where it can be seen."""
 
 
-class JudgedJson(FindingJson):
+class KnownJson(ObjectJson):
+    """Whether a baseline has a finding."""
+
+    is_known: NotRequired[bool]
+    """With ``--baseline``: whether it has the finding, which lets it pass."""
+
+
+class JudgedJson(FindingJson, KnownJson):
     """A finding, how severe it is by the policy, and what to do about it."""
 
     advice: str
@@ -242,6 +249,43 @@ class VerdictsJson(ObjectJson):
     """The worst verdict; null without a target."""
 
 
+class KnownFindingJson(PathJson):
+    """A finding that is known: no other has all of this."""
+
+    file: NotRequired[str]
+    """The path of the file that it is in, where that is not the target."""
+    file_base64: NotRequired[str]
+    id: str
+    """The stable name of what it is."""
+    subject: NotRequired[str]
+    """What it is about, where it is about a part of the target."""
+    subject_base64: NotRequired[str]
+    number: NotRequired[int]
+    """Which of several findings it is, where all else is the same; the first has none."""
+    sha256: str | None
+    """The archive's digest, in hexadecimal; null for an account or a folder."""
+
+
+class BaselineJson(ObjectJson):
+    """A baseline, as ``verify --write-baseline`` writes it."""
+
+    version: int
+    """Another one means something else."""
+    findings: list[KnownFindingJson]
+    """The findings that are known, sorted."""
+
+
+class BaselineStateJson(ObjectJson):
+    """What became of the findings of a baseline."""
+
+    known: int
+    """How many findings were met that it has."""
+    new: int
+    """How many were met that it does not have."""
+    absent: list[KnownFindingJson]
+    """What it has that is no longer met."""
+
+
 class VerifyJson(ObjectJson):
     """What ``verify`` answers."""
 
@@ -249,6 +293,8 @@ class VerifyJson(ObjectJson):
     """Each target."""
     summary: VerdictsJson
     """All of them."""
+    baseline: NotRequired[BaselineStateJson]
+    """With ``--baseline``: what became of its findings."""
 
 
 class MemberJson(NameJson):

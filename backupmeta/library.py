@@ -41,7 +41,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     """Return what is known of the backup in the archive at ``path``; its home is looked for upwards from it.
 
     Raises:
-        EvidenceError: it can't be read: see `backupmeta.archive.head.head` for each reason.
+        EvidenceError: it can't be opened or read, it is no archive, or its record is damaged, missing or over a limit.
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits, search.sysroot) as home:

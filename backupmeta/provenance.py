@@ -107,13 +107,17 @@ def named(key: str, text: str) -> Mapping[str, object]:
 
 def place_in(described: Mapping[str, Any]) -> Source:
     """Return the place that `located` has ``described``."""
-    exact = {key: _exact(described, key) for key in ("path", "member") if key in described}
+    exact = {key: exact_text(described, key) for key in ("path", "member") if key in described}
     return Source(Witness(described["witness"]), **exact, line=described.get("line"), offset=described.get("offset"))
 
 
-def _exact(described: Mapping[str, Any], key: str) -> str:
+def exact_text(described: Mapping[str, Any], key: str) -> str:
+    """Return the path or name that `named` has ``described``; empty where there is none of this ``key``.
+
+    Raises `ValueError` where its exact bytes are no base64.
+    """
     twin = described.get(f"{key}_base64")
-    return str(described[key]) if twin is None else base64.b64decode(twin).decode("utf-8", "surrogateescape")
+    return str(described.get(key, "")) if twin is None else base64.b64decode(twin).decode("utf-8", "surrogateescape")
 
 
 def located(place: Source) -> "SourceJson":

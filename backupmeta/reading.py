@@ -26,6 +26,7 @@ from backupmeta.errors import EvidenceError, LimitExceededError, NoMemberError
 from backupmeta.evidence import EvidenceFile, EvidenceView, Place, identity_at, open_named
 from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection, extracted
 from backupmeta.extraction.needs import Needs, needed_by
+from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.search import EVERYWHERE, Search, require_sequence
 from backupmeta.verification import Case
@@ -59,12 +60,14 @@ class OpenArchive:
     Attributes:
         path: its path on this machine.
         server_path: its path as the server saw it, where that is known.
+        unread: what of its account could not be read: records may say more of it than is known here.
     """
 
     def __init__(self, file: EvidenceFile, search: Search = EVERYWHERE) -> None:
         """Take over an open ``file``; its home is looked for upwards from it, if it lies at its path still."""
         self._file = file
-        self._case = _case(file, search)
+        self.unread: list[Finding] = []
+        self._case = _case(file, search, self.unread)
         self.path: str = file.path
         self.server_path: str = self._case.server_path
         self._is_closed = False
@@ -110,6 +113,7 @@ class OpenArchive:
             embedded, findings = None, (library.trouble(error, pair.record, case.place),)
         inspection = library.resolved(pair, case.server_path, embedded, case.around, case.zone)
         inspection.findings[:0] = (*pair.findings, *findings)
+        inspection.findings.extend(self.unread)
         inspection.path = self.path
         return inspection
 
@@ -256,11 +260,14 @@ def verify_archive(archive: Openable, policy: Policy = DEFAULT, now: int | None 
         return opened.verify(policy, now)
 
 
-def _case(file: EvidenceFile, search: Search) -> Case:
-    """Return the case of an open ``file``: with its home, where it lies at its path still, else alone."""
+def _case(file: EvidenceFile, search: Search, unread: list[Finding]) -> Case:
+    """Return the case of an open ``file``: with its home, where it lies at its path still, else alone.
+
+    What can't be read of the home is appended to ``unread``.
+    """
     path = os.path.abspath(file.path)
     if file.path and identity_at(path) == (file.status.st_dev, file.status.st_ino):
-        return verification.case_at(path, search, DEFAULT, int(time()), [])
+        return verification.case_at(path, search, DEFAULT, int(time()), unread)
     folder, name = os.path.split(path) if file.path else ("", "")
     alone = Pair(None, None, None, State.UNCLAIMED)
     place, around = Place(folder, None, name, is_named=True), Surroundings(None, None, {}, {})

@@ -215,7 +215,7 @@ def case_at(target: str, search: Search, policy: Policy, now: int, findings: lis
             case = item._replace(is_backup=True) if item.place.path == place.path else case
             continue
         odd = item.findings if isinstance(item, Household) else (judged.finding for judged in item.judged)
-        findings += (finding for finding in odd if finding.is_unread)
+        findings += (finding for finding in odd if finding.is_unread or finding.hides_records)
         if case is not None:
             return case
     if not findings:

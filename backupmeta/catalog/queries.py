@@ -224,15 +224,31 @@ _EXTENSIONS: Final = (
 )
 
 
+_NAMES: Final = {
+    "application": _COLUMN.format("lower(application)"),
+    "plugin": _EXTENSIONS.format("plugins"),
+    "theme": _EXTENSIONS.format("themes"),
+}
+
+
+def names(catalog: str, kind: str) -> Iterator[str]:
+    """Yield the names of each application, plugin or theme, which is the ``kind``, in a catalog.
+
+    Raises `CatalogError`.
+    """
+    with Catalog.unchecked(catalog) as opened:
+        yield from (text for (text,) in opened.connection.execute(_NAMES[kind]) if text is not None)
+
+
 def unknown(catalog: str, query: Query, domain: str | None = None) -> Iterator[str]:
     """Yield a sentence for each word of a ``query``, or ``domain``, that no backup has: what there is instead.
 
     Raises `CatalogError`.
     """
     asked = [
-        *(("application", wanted.name.lower(), _COLUMN.format("lower(application)")) for wanted in query.applications),
-        *(("plugin", wanted.name.lower(), _EXTENSIONS.format("plugins")) for wanted in query.plugins),
-        *(("theme", wanted.name.lower(), _EXTENSIONS.format("themes")) for wanted in query.themes),
+        *(("application", wanted.name.lower(), _NAMES["application"]) for wanted in query.applications),
+        *(("plugin", wanted.name.lower(), _NAMES["plugin"]) for wanted in query.plugins),
+        *(("theme", wanted.name.lower(), _NAMES["theme"]) for wanted in query.themes),
         ("user", query.user, _COLUMN.format("user")),
         ("install", query.install, _COLUMN.format("backup_install")),
         ("email", query.email and query.email.lower(), _COLUMN.format("lower(email)")),

@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -25,6 +25,14 @@ _WINDOWS: Final = re.compile(r"[A-Za-z]:\\")
 # --- files, from a base folder on -------------------------------------------------------------------------------------
 
 
+def _working_folder() -> str:
+    """Return the path of the working folder; of one that was removed, the root's: nothing can be in it."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.sep
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """The folder that files are named from.
@@ -33,7 +41,7 @@ class Base:
         folder: its path on this machine, absolute; by default that of the working folder.
     """
 
-    folder: str = field(default_factory=os.getcwd)
+    folder: str = field(default_factory=_working_folder)
 
     def relative(self, path: str) -> str:
         """Return the path of a file on this machine from the base on, its parts separated by ``/``; masked.
@@ -54,6 +62,11 @@ class Base:
     def of(self, verification: Verification, server_path: str) -> str:
         """Return the same of the file that the server saw at ``server_path``, as the target of a verification did."""
         return self.relative(local_path(verification, server_path))
+
+    def told(self, verification: Verification, server_path: str) -> str:
+        """Return how people are told of that file: by the server's path, where that is another one than here."""
+        local = local_path(verification, server_path)
+        return self.relative(local) if local == server_path else server_path
 
 
 def is_windows_path(path: str) -> bool:
@@ -139,6 +152,21 @@ def identified(verification: Verification, base: Base) -> Iterator[tuple[Judged,
         first = Identity(target, "" if file == target else file, verification.sha256, finding.id, subject, 1)
         numbers[first] += 1
         yield judged, first._replace(number=numbers[first])
+
+
+def from_base(verification: Verification, base: Base) -> Verification:
+    """Return a verification for people, in which files are named as `Base.told` does."""
+
+    def told(judged: Judged) -> Judged:
+        finding = judged.finding
+        evidence = (
+            place._replace(path=base.told(verification, place.path)) if place.path else place
+            for place in finding.evidence
+        )
+        return judged._replace(finding=finding._replace(evidence=tuple(evidence)))
+
+    target = base.told(verification, verification.server_path)
+    return replace(verification, server_path=target, judged=tuple(map(told, verification.judged)))
 
 
 def _subject(finding: Finding, verification: Verification, base: Base) -> str:

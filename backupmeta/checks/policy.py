@@ -49,7 +49,7 @@ from backupmeta.provenance import named
 from backupmeta.secrets import mask_location
 
 if TYPE_CHECKING:
-    from backupmeta.json_types import JudgedJson, VerificationJson
+    from backupmeta.json_types import JudgedJson, KnownJson, VerificationJson
 
 Result = TypeVar("Result")
 Default = TypeVar("Default")
@@ -288,8 +288,10 @@ def load(path: str, accept: Callable[[EvidenceFile], object] = lambda _: None) -
     return policy
 
 
-def require_trusted(file: EvidenceFile) -> None:
+def require_trusted(file: EvidenceFile, advice: str | None = None) -> None:
     """Raise `PolicyError` where others decide what is in an open ``file``, or where its name leads to.
+
+    The ``advice`` is what to do then; of a policy, to name it.
 
     That is another user than the caller, the superuser, or who called sudo(8). A group may, as where people work on one
     project.
@@ -301,7 +303,7 @@ def require_trusted(file: EvidenceFile) -> None:
         reason = "every user may write to it"
     else:
         return
-    advice = f"if you trust it, name it: --policy {shlex.quote(file.path)}"
+    advice = advice or f"if you trust it, name it: --policy {shlex.quote(file.path)}"
     raise PolicyError(file.path, (Mistake("", reason, advice),))
 
 
@@ -454,15 +456,24 @@ class Verdict(StrEnum):
 
 
 class Judged(NamedTuple):
-    """A finding, and how severe it is by the policy."""
+    """A finding, and what is made of it.
+
+    Attributes:
+        finding: the finding.
+        severity: how severe it is by the policy.
+        is_known: whether a baseline has it, which lets it pass; None where there is no baseline.
+    """
 
     finding: Finding
     severity: Severity
+    is_known: bool | None = None
 
     def to_json(self) -> "JudgedJson":
         """Return it for JSON, with what to do about it."""
         described = self.finding.to_json()
+        known: KnownJson = {} if self.is_known is None else {"is_known": self.is_known}
         return {
+            **known,
             "id": described["id"],
             "severity": self.severity,
             "message": described["message"],

@@ -11,7 +11,7 @@ import click
 
 from backupmeta import library, listing, rules, targets
 from backupmeta.backup.inspection import GoneInstall, Inspection
-from backupmeta.cli import messages, options
+from backupmeta.cli import completion, messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
 from backupmeta.errors import AnswerError
@@ -22,7 +22,7 @@ from backupmeta.search import Criteria, Protected, Search, ordered
 
 
 @click.command()
-@click.argument("target", shell_complete=options.complete_target)
+@click.argument("target", shell_complete=completion.target)
 @options.owned("; what is another's is answered with 403")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
 @options.looking("--root", in_catalog=True)
@@ -193,7 +193,13 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
         presentation,
         options.collected("view", ListView),
         options.with_provenance,
-        click.option("--sort", type=options.sort_key, metavar="FIELD", help="Sort by a field; -FIELD for descending."),
+        click.option(
+            "--sort",
+            type=options.sort_key,
+            metavar="FIELD",
+            shell_complete=completion.field,
+            help="Sort by a field; -FIELD for descending.",
+        ),
         click.option("--offset", type=options.COUNT, metavar="N", default=0, help="Leave out the first N rows."),
         click.option(
             "--limit", type=options.COUNT, metavar="N", help="Show at most N rows; --json: 50, as the server."
@@ -208,7 +214,10 @@ choosing: Final = options.collected(
     Criteria,
     options.owned(", in homes that may be theirs"),
     click.option(
-        "--application", metavar="APP", help="Only those of this application, such as wordpress, in any case."
+        "--application",
+        metavar="APP",
+        shell_complete=completion.in_catalog("application"),
+        help="Only those of this application, such as wordpress, in any case.",
     ),
     options.in_time,
     options.of_domain,

@@ -26,7 +26,7 @@ from backupmeta.catalog.queries import exported
 from backupmeta.catalog.report import Asked
 from backupmeta.catalog.report import report as report_of
 from backupmeta.catalog.summary import stats as counting
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
 from backupmeta.errors import CatalogError, EvidenceError
@@ -55,7 +55,13 @@ _PRIVATE: Final = 0o077
 @options.looking("ROOT")
 @options.formatted(SCANS)
 @click.option(
-    "-o", "--output", "path", required=True, metavar="FILE", help="Write to FILE: the catalog, a SQLite database."
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="Write to FILE: the catalog, a SQLite database.",
 )
 @options.at_work
 @click.option(
@@ -185,9 +191,10 @@ def _exported(name: str) -> str:
 
 
 @click.command()
-@click.argument("catalog")
+@click.argument("catalog", shell_complete=completion.file)
 @click.option(
     "--table",
+    shell_complete=completion.table,
     type=_exported,
     default="backups",
     show_default=True,
@@ -228,7 +235,7 @@ def _check_file(destination: Destination, format_name: str) -> None:
 
 
 @click.command()
-@click.argument("catalog")
+@click.argument("catalog", shell_complete=completion.file)
 @options.as_of("for old catalogs")
 @options.answering(STATS)
 def stats(catalog: str, now: int, *, format_name: str, destination: Destination) -> int:
@@ -270,7 +277,12 @@ _written_for: Final = options.collected(
     click.option("--examiner", metavar="TEXT", help="Who examined the evidence."),
     click.option("--remark", "remarks", multiple=True, metavar="TEXT", help="What the examiner says. Repeatable."),
     click.option("--evidence-digest", metavar="DIGEST", help="The image's digest, as it was given: sha256:9f86…."),
-    click.option("--case-file", metavar="FILE", help="The same in TOML, by the same keys; an option wins over it."),
+    click.option(
+        "--case-file",
+        metavar="FILE",
+        shell_complete=completion.file,
+        help="The same in TOML, by the same keys; an option wins over it.",
+    ),
 )
 """Add what the report is written for; the command has a parameter ``case``, a `Case`."""
 

@@ -9,7 +9,7 @@ from itertools import chain
 import click
 
 from backupmeta import library, rules
-from backupmeta.cli import messages, options
+from backupmeta.cli import completion, messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
 from backupmeta.comparison.diff import CURRENT, site_at
@@ -29,8 +29,8 @@ from backupmeta.work.orders import HERE
 
 
 @click.command()
-@click.argument("a", shell_complete=options.complete_target)
-@click.argument("b", shell_complete=options.complete_target)
+@click.argument("a", shell_complete=completion.target)
+@click.argument("b", shell_complete=completion.target)
 @options.owned()
 @options.deep("compare members, and the dumps' tables")
 @options.looking("--root")
@@ -83,7 +83,7 @@ def diff(
 
 
 @click.command()
-@click.argument("install", shell_complete=options.complete_target)
+@click.argument("install", shell_complete=completion.target)
 @options.deep("count what changed in members and tables")
 @options.naming_members("Tell in which backups they are. #3 is the third member of the archive that is INSTALL.")
 @options.looking("--root")

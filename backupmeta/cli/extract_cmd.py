@@ -11,7 +11,7 @@ import click
 
 from backupmeta import verification
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
 from backupmeta.escapes import printable
@@ -50,7 +50,9 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 @options.collected("order", Order)
 @click.argument("names", nargs=-1, metavar="[MEMBER]...")
 @options.to_folder("a new or an empty one; see also --over", is_required=True)
-@click.option("--dump", "dump", metavar="FILE", help="Write the database dump there; - is stdout.")
+@click.option(
+    "--dump", "dump", metavar="FILE", shell_complete=completion.file, help="Write the database dump there; - is stdout."
+)
 @click.option("--all", "has_own", is_flag=True, help="All members: the backup's record and its dump, too.")
 @click.option(
     "--over", "is_over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing."
@@ -183,6 +185,7 @@ def _summary(extraction: Extraction) -> str:
     "--against",
     type=options.folder_path,
     metavar="FOLDER",
+    shell_complete=completion.folder,
     help="Tell, too, whether extract --to FOLDER has room there.",
 )
 @options.looking("--root")

@@ -19,7 +19,7 @@ from backupmeta.catalog.member_search import MemberQuery, Unknown, member_search
 from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import messages, options
+from backupmeta.cli import completion, messages, options
 from backupmeta.cli.answer_cmds import Presentation, itself, presenting, report_rows
 from backupmeta.errors import UnreadableError, did_you_mean
 from backupmeta.findings import Finding, Severity
@@ -190,17 +190,30 @@ def _unknown(unknown: Unknown) -> Iterator[str]:
 _asking: Final = options.collected(
     "query",
     Query,
-    click.argument("applications", nargs=-1, type=_versioned, metavar="[APPLICATION]..."),
+    click.argument(
+        "applications",
+        nargs=-1,
+        type=_versioned,
+        metavar="[APPLICATION]...",
+        shell_complete=completion.in_catalog("application"),
+    ),
     click.option(
         "--plugin",
         "plugins",
+        shell_complete=completion.in_catalog("plugin"),
         multiple=True,
         type=_versioned,
         metavar="NAME",
         help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
     ),
     click.option(
-        "--theme", "themes", multiple=True, type=_versioned, metavar="NAME", help="Only those with this theme, alike."
+        "--theme",
+        "themes",
+        multiple=True,
+        type=_versioned,
+        metavar="NAME",
+        shell_complete=completion.in_catalog("theme"),
+        help="Only those with this theme, alike.",
     ),
     options.owned(),
     click.option("--install", metavar="ID", help="Only those of this install."),
@@ -220,6 +233,7 @@ _asking: Final = options.collected(
     ),
     click.option(
         "--finding",
+        shell_complete=completion.finding_id,
         type=_finding,
         metavar="ID",
         help="Only those that this is found of; 'backupmeta checks' names them.",
@@ -230,7 +244,7 @@ _asking: Final = options.collected(
 
 
 @click.command()
-@click.argument("catalog")
+@click.argument("catalog", shell_complete=completion.file)
 @_asking
 @_asking_members
 @options.of_domain

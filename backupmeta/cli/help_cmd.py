@@ -1,15 +1,21 @@
-"""The command ``help``: the manual, on a terminal, as pages for a browser."""
+"""The command ``help``: the manual, on a terminal, as pages for a browser, as man pages."""
 
+import inspect
 import os
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import click
 
+from backupmeta import __version__
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import commands, output
+from backupmeta.cli import commands, completion, output
+from backupmeta.cli.commands import COMMANDS
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group
-from backupmeta.render import manual
+from backupmeta.render import man_pages, manual
+from backupmeta.render.man_pages import Described
 
 _NO_PAGERS: Final = frozenset({"", "cat"})
 """What git takes for "no pager" (git-var(1), GIT_PAGER)."""
@@ -20,29 +26,43 @@ _ONE_LINE: Final = 10_000
 
 
 @click.command("help")
-@click.argument("topic", required=False)
-@click.option("--html", metavar="FOLDER", help="Write all pages to FOLDER, for a browser; it begins with index.html.")
+@click.argument("topic", required=False, shell_complete=completion.topic)
+@click.option(
+    "--html",
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="Write all pages to FOLDER, for a browser; it begins with index.html.",
+)
+@click.option(
+    "--man",
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="Write man pages to FOLDER: backupmeta.1, and one of each command.",
+)
 @click.pass_context
-def help_(context: click.Context, topic: str | None, *, html: str | None) -> int:
+def help_(context: click.Context, topic: str | None, *, html: str | None, man: str | None) -> int:
     """Show the manual: its topics, or the page about a TOPIC.
 
     TOPIC may also be a command, or the id of a finding. What is shown on a terminal goes through $PAGER; elsewhere it
-    is the page's Markdown. With --html, FOLDER is new, empty, or was written so before.
+    is the page's Markdown. FOLDER is new, empty, or has only what was written so before, which goes.
 
     \b
     Examples:
       backupmeta help
       backupmeta help verify
       backupmeta help --html manual
+      backupmeta help --man man1 && man -l man1/backupmeta-verify.1
     """
+    if (html or man) is not None and topic is not None:
+        raise click.UsageError("--html and --man write all pages; give no TOPIC with them")
     if html is not None:
-        if topic is not None:
-            raise click.UsageError("--html writes all pages; give no TOPIC with it")
         output.write_folder(html, manual.site(), manual.WRITTEN)
-    elif topic is None:
-        _list_topics()
-    else:
+    if man is not None:
+        output.write_folder(man, _man_pages(context.find_root()), man_pages.WRITTEN)
+    if topic is not None:
         _show(context, topic)
+    elif html is None and man is None:
+        _list_topics()
     return 0
 
 
@@ -62,12 +82,12 @@ def _show(context: click.Context, topic: str) -> None:
     topics = manual.topics()
     if topic in topics:
         _page(manual.page(topic).content)
-    elif topic in commands.COMMANDS:
+    elif topic in COMMANDS:
         _show_command(context, topic)
     elif topic in FINDINGS or topic in set(Group):
         context.invoke(commands.command("checks"), name=topic)
     else:
-        near = did_you_mean(topic, (*topics, *commands.COMMANDS, *FINDINGS), "'backupmeta help' lists the topics")
+        near = did_you_mean(topic, (*topics, *COMMANDS, *FINDINGS), "'backupmeta help' lists the topics")
         raise click.UsageError(f"{topic!r} is no topic; {near}")
 
 
@@ -93,3 +113,29 @@ def _page(markdown: bytes) -> None:
         return
     os.environ.setdefault("LESS", _LESS)
     click.echo_via_pager(shown)
+
+
+def _man_pages(program: click.Context) -> Iterator[tuple[str, str]]:
+    """Yield the name and the content of each man page: of the ``program``, and of each of its commands."""
+    contexts = (click.Context(commands.command(name), program, name) for name in COMMANDS)
+    described = [_described(program, COMMANDS), *map(_described, contexts)]
+    names = [command.name for command in described]
+    for command in described:
+        others = [name for name in names if name != command.name]
+        yield man_pages.file_name(command.name), man_pages.man_page(command, __version__, others)
+
+
+def _described(context: click.Context, subcommands: Mapping[str, str] = MappingProxyType({})) -> Described:
+    """Return a command as its man page has it."""
+    command = context.command
+    summary, _, text = inspect.cleandoc(command.help or "").partition("\n\n")
+    options = (param for param in command.get_params(context) if isinstance(param, click.Option))
+    return Described(
+        "backupmeta" if context.parent is None else f"backupmeta {command.name}",
+        " ".join(summary.split()),
+        " ".join(command.collect_usage_pieces(context)),
+        text,
+        list(filter(None, (option.get_help_record(context) for option in options))),
+        subcommands,
+        manual.page(command.name).text if command.name in manual.topics() else None,
+    )

@@ -7,24 +7,19 @@ the name of a format. The first clause of an option's help is the same in all co
 import functools
 import inspect
 import os
-import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
-from itertools import islice
 from time import time
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import click
-from click.shell_completion import CompletionItem
 
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
 from backupmeta.archive.member import PATH_MAX
-from backupmeta.cli import messages, output
-from backupmeta.errors import EvidenceError, did_you_mean
-from backupmeta.escapes import printable
-from backupmeta.provenance import display
+from backupmeta.cli import completion, messages, output
+from backupmeta.errors import did_you_mean
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
 from backupmeta.search import Period, Protected, Search
@@ -33,7 +28,6 @@ from backupmeta.words import counted, cut
 Command: TypeAlias = Callable[..., int]
 Decorator: TypeAlias = Callable[[Command], Command]
 
-_MOST_COMPLETIONS: Final = 200
 _DAY: Final = 86_400
 _LONGEST_SHOWN: Final = 60
 COUNT: Final[click.IntRange] = click.IntRange(0, 10**12)
@@ -194,17 +188,24 @@ _ROOT: Final[Decorator] = click.option(
     "roots",
     multiple=True,
     metavar="DIR",
+    shell_complete=completion.folder,
     help="Where to look: a home, a folder of homes or of archives. Repeatable; default: the conventional places.",
 )
 _SYSROOT: Final[Decorator] = click.option(
-    "--sysroot", metavar="DIR", help="A mounted image: look in the conventional places under it."
+    "--sysroot",
+    metavar="DIR",
+    shell_complete=completion.folder,
+    help="A mounted image: look in the conventional places under it.",
 )
 zoned: Final[Decorator] = click.option(
     "--tz", "zone", type=_zone, metavar="ZONE", help="The server's time zone, for names without a record."
 )
 """Add what says by which clock archives were named."""
 _CATALOG: Final[Decorator] = click.option(
-    "--catalog", metavar="CATALOG", help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk."
+    "--catalog",
+    metavar="CATALOG",
+    shell_complete=completion.file,
+    help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk.",
 )
 _ON_DISK: Final = "it is for what is on disk"
 _BESIDE_CATALOG: Final = {
@@ -239,7 +240,11 @@ def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
             refuse_beside("--catalog", {roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
         return Where(roots, sysroot, zone, bounds, catalog)
 
-    roots = _ROOT if roots_name == "--root" else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]...")
+    roots = (
+        _ROOT
+        if roots_name == "--root"
+        else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]...", shell_complete=completion.file)
+    )
     return collected("where", where, roots, _SYSROOT, *([_CATALOG] if in_catalog else []), zoned, _BOUND)
 
 
@@ -258,35 +263,8 @@ def refuse_beside(catalog: str, given: Mapping[str, object], otherwise: str = _O
             raise click.UsageError(f"{name} does not go with {catalog}: {_BESIDE_CATALOG.get(name, otherwise)}")
 
 
-def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ids and archives' names of where the command looks, and files."""
-    search = Search(ctx.params.get("roots") or (), ctx.params.get("sysroot"))
-    names: Iterator[str] = (
-        name
-        for home in search.homes([])
-        for name in (*home.backups, *home.archives, *home.installs)
-        if name.startswith(incomplete)
-    )
-    try:
-        items = [CompletionItem(_quoted(name)) for name in islice(filter(_is_plain, names), _MOST_COMPLETIONS)]
-    except EvidenceError:
-        items = []
-    return [*items, CompletionItem(incomplete, type="file")]
-
-
-TARGET: Final[Decorator] = click.argument("target", shell_complete=complete_target)
+TARGET: Final[Decorator] = click.argument("target", shell_complete=completion.target)
 """Add what a command is about: an archive, a record file, an id, an archive's name, a path of the server's."""
-
-
-def _is_plain(name: str) -> bool:
-    """Return whether a name stands for itself: no option, shown by a terminal as it is, without a secret in it."""
-    return not name.startswith("-") and printable(name) == name and display(name) == name
-
-
-def _quoted(name: str) -> str:
-    """Return a name as the shell reads it: bash takes what is completed as it is; zsh and fish quote it themselves."""
-    is_bash = os.environ.get("_BACKUPMETA_COMPLETE", "").startswith("bash")
-    return shlex.quote(name) if is_bash else name
 
 
 # --- which backups ----------------------------------------------------------------------------------------------------
@@ -382,13 +360,28 @@ def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> 
 def to_folder(what: str, *, is_required: bool = False) -> Decorator:
     """Add ``--to``; the command has a parameter ``folder``."""
     help_ = f"The folder to write to: {what}."
-    return click.option("--to", "folder", required=is_required, type=folder_path, metavar="FOLDER", help=help_)
+    return click.option(
+        "--to",
+        "folder",
+        required=is_required,
+        type=folder_path,
+        metavar="FOLDER",
+        shell_complete=completion.folder,
+        help=help_,
+    )
 
 
 writing: Final[Decorator] = collected(
     "destination",
     output.Destination,
-    click.option("-o", "--output", "path", metavar="FILE", help="Write to FILE, once all is done, not to stdout."),
+    click.option(
+        "-o",
+        "--output",
+        "path",
+        metavar="FILE",
+        shell_complete=completion.file,
+        help="Write to FILE, once all is done, not to stdout.",
+    ),
 )
 """Add what says where the answer is written; the command has a parameter ``destination``, an `output.Destination`."""
 

@@ -86,9 +86,15 @@ def write_bytes(content: bytes) -> None:
 
 
 class Destination(NamedTuple):
-    """Where an answer goes: to a file, or, for no path and for ``-``, to stdout."""
+    """Where an answer goes: to a file, or, for no path and for ``-``, to stdout.
+
+    Attributes:
+        path: the file's, or none.
+        option: what it was named by, for messages.
+    """
 
     path: str | None
+    option: str = "--output"
 
     @property
     def is_stdout(self) -> bool:
@@ -128,26 +134,26 @@ class Destination(NamedTuple):
             if (number := descriptor(self.path)) is not None:
                 write_file = opened.enter_context(channel(number))
             else:
-                with _refusing():
+                with _refusing(self.option):
                     where = command.with_resource(place(self.path))
                     protected.refuse(where.real, self.path)
                     write_file = opened.enter_context(written(where, command.call_on_close))
             yield lambda part: write_file(_encoded(part))
 
 
-def refuse_evidence(path: str | None, protected: "Protected") -> None:
+def refuse_evidence(path: str | None, protected: "Protected", option: str = "--output") -> None:
     """Raise where an answer at ``path`` would be written among what is ``protected``, before work begins for it."""
     if path is not None and path != "-" and descriptor(path) is None:
-        with _refusing(), place(path) as where:
+        with _refusing(option), place(path) as where:
             protected.refuse(where.real, path)
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _refusing(option: str) -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        raise click.BadParameter(str(error), param_hint="--output") from error
+        raise click.BadParameter(str(error), param_hint=option) from error
 
 
 def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "") -> None:

@@ -139,6 +139,7 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "explain": Printed("explain --json", list[json_types.StepJson]),
     "checks": Printed("checks --json", list[json_types.RuleJson]),
     "verify": Printed("verify --json", json_types.VerifyJson),
+    "baseline": Printed("verify --write-baseline FILE", json_types.BaselineJson),
     "members": Printed("members --json", json_types.MembersJson),
     "extract": Printed("extract --json", json_types.ExtractJson),
     "needs": Printed("needs --json", json_types.NeedsJson),

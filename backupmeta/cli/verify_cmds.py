@@ -1,41 +1,81 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
 import click
 
 from backupmeta import verification
-from backupmeta.checks import policy
-from backupmeta.checks.policy import Policy, Verdict
+from backupmeta.checks import baseline, policy
+from backupmeta.checks.baseline import Baseline, KnownFindings
+from backupmeta.checks.identity import Base
+from backupmeta.checks.policy import Policy, Verification
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import messages, options
+from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
-from backupmeta.render.formats import View
-from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView
+from backupmeta.render.formats import Trait, View
+from backupmeta.render.verified import (
+    CHECKS,
+    MOST_ACCEPTED,
+    MOST_RESULTS,
+    Selection,
+    Tally,
+    VerificationView,
+    baseline_json,
+)
 from backupmeta.search import NOTHING_PROTECTED, Protected
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32
 """How many archives for each process may be verified before the first of them is, which may be a large one."""
 
-_EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
-
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=options.complete_target)
-@click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see 'backupmeta help verify').")
-@click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
-@click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.target)
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="What to ask for (TOML; see 'backupmeta help verify').",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.finding,
+    help="Judge this alone: a check's id, or a group. Repeatable.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.finding,
+    help="Don't judge this: a check's id, or a group. Repeatable.",
+)
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
+@click.option("--baseline", "baseline_file", metavar="FILE", help="Let what is known pass: the findings in FILE.")
+@click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, as a baseline.")
 @options.as_of("for old images")
-@click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
+@click.option(
+    "--sarif-results",
+    type=click.IntRange(1, MOST_ACCEPTED),
+    metavar="N",
+    help="SARIF: at most N results; 5000 by default.",
+)
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
+@click.option(
+    "--relative-to",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Formats for CI, baselines: name files from FOLDER on; by default from the working folder.",
+)
 @options.looking("--root", in_catalog=True)
 @options.answering(VERIFICATIONS)
 @options.at_work
@@ -48,10 +88,13 @@ def verify(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str | None,
+    baseline_file: str | None,
+    write_baseline: str | None,
     now: int,
     format_name: str,
     sarif_results: int | None,
     sarif_notes: bool,
+    relative_to: str | None,
     destination: Destination,
     jobs: int | None,
 ) -> int:
@@ -62,7 +105,8 @@ def verify(
     server of --sysroot saw it. Without one, all that is at --root is judged, or in this machine's conventional places
     (/home/*, /var/www/vhosts/*). Each archive is read
     once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
-    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
+    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml. With --baseline, what
+    --write-baseline wrote passes: the same findings in the same bytes at the same path.
 
     Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
     found or judged. 'backupmeta checks' lists what is judged.
@@ -71,6 +115,7 @@ def verify(
     Examples:
       backupmeta verify app_example-com_Blog_2024-06-13_20-55-21.tar.gz
       backupmeta verify /home --policy backups.toml --format junit -o report.xml
+      backupmeta verify backups --baseline known.json
       backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json
     """
     if where.catalog is not None:
@@ -78,16 +123,25 @@ def verify(
     protected = where.protected(*targets)
     least = None if fail_on is None else Severity(fail_on)
     chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
+    if relative_to is not None and baseline_file is write_baseline is None:
+        options.need(Trait.FROM_BASE, VERIFICATIONS, format_name, "--relative-to")
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
+    base = Base() if relative_to is None else Base(os.path.abspath(relative_to))
+    known = _known(baseline_file, base, chosen, targets or where.roots)
+    findings = _findings(write_baseline, base, protected)
     search = where._replace(bounds={**chosen.limits, **where.bounds}).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with messages.progress_bar(size, lambda: tally.line) as bar, destination.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
-        verifications = tally.counting(verification.verify(search, chosen, now, run, targets))
-        view = VerificationView(destination.width, selection, messages.is_quiet())
-        for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
+        verifications = _compared(verification.verify(search, chosen, now, run, targets), known, findings)
+        view = VerificationView(destination.width, selection, base, messages.is_quiet(), known)
+        for part in bar.making_way(VERIFICATIONS[format_name].render(tally.counting(verifications), view)):
             write(part)
+    if findings is not None:
+        Destination(write_baseline, "--write-baseline").write(baseline_json(findings), protected)
+    if known is not None:
+        messages.write_remark(f"{baseline_file}: {known.line}")
     if selection.line:
         messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
@@ -95,13 +149,35 @@ def verify(
         messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
     elif format_name != "text" or destination.path is not None:
         messages.write_remark(tally.line)
-    return _EXIT_CODES.get(tally.verdict, 2)
+    return tally.exit_code
 
 
 def _recorded(catalog: str, chosen: Policy) -> Run:
     from backupmeta.catalog.deep_scan import recorded
 
     return recorded(catalog, chosen)
+
+
+def _known(path: str | None, base: Base, chosen: Policy, asked: tuple[str, ...]) -> Baseline | None:
+    return None if path is None else Baseline(baseline.load(path), base, chosen, asked)
+
+
+def _findings(path: str | None, base: Base, protected: Protected) -> KnownFindings | None:
+    """Return what keeps findings for a baseline that is to be written at ``path``; None where none is."""
+    if path is None:
+        return None
+    if path == "-":
+        raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
+    output.refuse_evidence(path, protected, "--write-baseline")
+    return KnownFindings(base)
+
+
+def _compared(
+    verifications: Iterable[Verification], known: Baseline | None, findings: KnownFindings | None
+) -> Iterable[Verification]:
+    """Return the ``verifications``, which are kept in ``findings``, and compared with those that are ``known``."""
+    kept = verifications if findings is None else findings.taking(verifications)
+    return kept if known is None else known.compared(kept)
 
 
 def _policy(path: str | None, protected: Protected) -> Policy:
@@ -133,7 +209,7 @@ def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: P
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[ID]")
+@click.argument("name", required=False, metavar="[ID]", shell_complete=completion.finding)
 @options.answering(CHECKS)
 def checks(name: str | None, *, format_name: str, destination: Destination) -> int:
     """List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….

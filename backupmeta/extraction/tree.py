@@ -23,6 +23,8 @@ _ADVICE: Final = "name a folder elsewhere, or make room"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """What ends the extraction, as all that follows would fail likewise."""
 
+_DEEPEST: Final = 8
+"""How many folders are open at once at most, one in the other."""
 
 _CLOSED: Final = -1
 """The descriptor of a file that is closed, which every call refuses."""
@@ -62,6 +64,13 @@ class _Making(NamedTuple):
         raise RefusedError(reason(error)) from error
 
 
+class _Entered(NamedTuple):
+    """A folder that is open, and its path in the tree."""
+
+    path: bytes
+    folder: Folder
+
+
 class Tree:
     """An open folder, and what is made in it.
 
@@ -84,7 +93,7 @@ class Tree:
         self.is_synced = is_synced
         self.making: AbstractContextManager[None] = _Making(path)
         self._root = root
-        self._parent: tuple[bytes, Folder] = (b"", root)
+        self._entered = [_Entered(b"", root)]
         self._made = set[bytes]()
 
     def __enter__(self) -> Self:
@@ -93,7 +102,7 @@ class Tree:
     def __exit__(self, *exception: object) -> None:
         for file in tuple(self.begun):
             file.drop()
-        self._leave()
+        self._leave(1)
 
     def file(self, path: bytes) -> "NewFile":
         """Begin a file, which takes the place of what lies there. Raises `RefusedError`, `OutputError`."""
@@ -114,7 +123,7 @@ class Tree:
             parent, name = self.parent_of(path)
             if self.is_new and not stat.S_ISDIR(_mode(parent, name)):
                 parent.remove(name)
-            with self._entered(parent, name, path):
+            with self._enter(parent, name, path):
                 return path in self._made
 
     def hard_link(self, target: bytes, path: bytes) -> bool:
@@ -123,7 +132,7 @@ class Tree:
         with (
             self.making,
             suppress(FileNotFoundError, NotADirectoryError),
-            self._opened(folder, lambda within, below, _: Folder(below, within=within)) as held,
+            self._opened(folder) as held,
         ):
             parent, own_name = self.parent_of(path)
             if stat.S_ISREG(_mode(held, os.fsdecode(name))):
@@ -159,26 +168,35 @@ class Tree:
     def parent_of(self, path: bytes) -> tuple[Folder, str]:
         """Return the open folder that ``path`` lies in, made where it is not there, and its name."""
         folder, _, name = path.rpartition(b"/")
-        if folder != self._parent[0]:
-            self._leave()
-            self._parent = (folder, self._opened(folder, self._entered))
-        return self._parent[1], os.fsdecode(name)
+        if folder != self._entered[-1].path:
+            self._go_to(folder)
+        return self._entered[-1].folder, os.fsdecode(name)
 
-    def _opened(self, path: bytes, enter: Callable[[Folder, str, bytes], Folder]) -> Folder:
-        """Return the folder at ``path``, opened one step after the other; ``enter`` opens a folder in another."""
-        opened, at = Folder(os.curdir, within=self._root), b""
-        for name in path.split(b"/") if path else ():
+    def _go_to(self, path: bytes) -> None:
+        """Enter the folder at ``path``, from the nearest one above it that is open: members come folder by folder."""
+        self._leave(1 + sum((path + b"/").startswith(entered.path + b"/") for entered in self._entered[1:]))
+        at, within = self._entered[-1]
+        for name in filter(None, path[len(at) :].split(b"/")):
             at = at + b"/" + name if at else name
+            within = self._enter(within, os.fsdecode(name), at)
+            self._entered.append(_Entered(at, within))
+            if len(self._entered) > _DEEPEST:
+                self._entered.pop(1).folder.close()
+
+    def _leave(self, kept: int) -> None:
+        """Close the folders that were entered, but for the first ones, the root among them."""
+        while len(self._entered) > kept:
+            self._entered.pop().folder.close()
+
+    def _opened(self, path: bytes) -> Folder:
+        """Return the folder at ``path``, which is there, opened one step after the other."""
+        opened = Folder(os.curdir, within=self._root)
+        for name in path.split(b"/") if path else ():
             with opened:
-                opened = enter(opened, os.fsdecode(name), at)
+                opened = Folder(os.fsdecode(name), within=opened)
         return opened
 
-    def _leave(self) -> None:
-        folder, self._parent = self._parent[1], (b"", self._root)
-        if folder is not self._root:
-            folder.close()
-
-    def _entered(self, parent: Folder, name: str, path: bytes) -> Folder:
+    def _enter(self, parent: Folder, name: str, path: bytes) -> Folder:
         """Return the folder called ``name``, made where it is not there."""
         with suppress(FileNotFoundError):
             return Folder(name, within=parent)

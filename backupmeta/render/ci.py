@@ -12,24 +12,26 @@ SARIF 2.1.0 is the format in which services for code scanning take results (OASI
 numbers are the standard's. What it leaves open follows GitHub docs, "SARIF support for code scanning".
 """
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import quote
+from zlib import compressobj
 
 from backupmeta import __version__
+from backupmeta.checks.baseline import Baseline
+from backupmeta.checks.identity import Identity, from_base, identified
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.escapes import inert
+from backupmeta.escapes import inert, markdown
 from backupmeta.findings import FindingRule, Group, Severity
 from backupmeta.folders import TemporaryDatabase
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, on_disk
 from backupmeta.render import verified
-from backupmeta.render.formats import Format, Formats, spaced
-from backupmeta.secrets import mask_text
+from backupmeta.render.formats import Format, Formats, Trait, spaced
+from backupmeta.render.verified import VerificationView
 from backupmeta.words import counted, said_by, visible
 
 _CLASS: Final = "backupmeta.verify"
@@ -44,13 +46,19 @@ _RULES: Final = {id_: index for index, id_ in enumerate(FINDINGS)}
 _FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
 """Names of the same fingerprint: ours, versioned as §3.5.4.2 wants it, and the only one that GitHub compares."""
 
+_ROOT: Final = "%SRCROOT%"
+_SCHEME: Final = "file:///"
+_MOST_PACKED: Final = 8_000_000
+"""Bytes of results, packed: GitHub refuses a log of more than 10 MB, and targets and rules need room, too."""
+_GZIP: Final = 31
+"""What zlib calls its largest window, in a gzip file."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:\\")
 
 
 # --- JUnit ------------------------------------------------------------------------------------------------------------
 
 
-def junit(verifications: Iterable[Verification]) -> Iterator[str]:
+def junit(verifications: Iterable[Verification], view: VerificationView | None = None) -> Iterator[str]:
     """Yield a JUnit document, a suite a target as it comes.
 
     A test fails by the findings that are held against its target, where the target fails (`blamed`): a finding does
@@ -59,8 +67,9 @@ def junit(verifications: Iterable[Verification]) -> Iterator[str]:
     read, is skipped: nobody knows. All other findings are in its ``system-out``.
     """
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="backupmeta verify">\n'
-    for verification in verifications:
-        yield inert(_suite(verification)) + "\n"
+    view = view or VerificationView()
+    for verification in view.shown(verifications):
+        yield inert(_suite(from_base(verification, view.base))) + "\n"
     yield "</testsuites>\n"
 
 
@@ -92,7 +101,7 @@ def _asked(verification: Verification, answered: Iterable[Group]) -> list[Group]
 def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tuple[str, dict[str, str], str]]:
     """Yield what came out of a target for one group, of which the findings are ``judged``: tags, attributes, texts."""
     blame = verified.blamed(verification)
-    held = [judgement for judgement in judged if judgement.severity in blame]
+    held = [judgement for judgement in judged if verified.is_blamed(judgement, blame)]
     if verification.verdict is Verdict.UNREADABLE or held:
         tag = "error" if verification.verdict is Verdict.UNREADABLE else "failure"
         message = "; ".join(findings.sentence for findings in verified.alike(held)) or "it could not be judged"
@@ -101,7 +110,7 @@ def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tupl
         yield "skipped", {"message": "it was not judged"}, ""
     elif any(judgement.finding.is_unread for judgement in verification.judged):
         yield "skipped", {"message": "nothing is held against it, but not all could be read"}, ""
-    if others := [judgement for judgement in judged if judgement.severity not in blame]:
+    if others := [judgement for judgement in judged if not verified.is_blamed(judgement, blame)]:
         yield "system-out", {}, _lines(others)
 
 
@@ -122,7 +131,7 @@ def _xml_text(text: str) -> str:
 # --- GitHub -----------------------------------------------------------------------------------------------------------
 
 
-def github(verifications: Iterable[Verification]) -> Iterator[str]:
+def github(verifications: Iterable[Verification], view: VerificationView | None = None) -> Iterator[str]:
     """Yield workflow commands, one a line, target by target, and the verdict over everything as the last.
 
     GitHub shows only the first few annotations of a step. So findings of one id in a target are one annotation, the
@@ -131,21 +140,27 @@ def github(verifications: Iterable[Verification]) -> Iterator[str]:
         ::error file=app_a.tar.gz,title=archive-truncated::the archive is cut off (at byte 512)%0Aadvice: fetch …
         ::notice title=backupmeta verify::1 target: 1 fail
     """
-    tally = verified.Tally()
-    for verification in tally.counting(verifications):
+    tally, view = verified.Tally(), view or VerificationView()
+    for verification in view.shown(tally.counting(verifications)):
         shown = verified.blamed(verification) | {Severity.ERROR, Severity.WARNING}
-        for findings in verified.alike(verification.judged):
-            if findings.severity in shown:
-                yield _annotation(verification, findings)
+        told = verified.alike(from_base(verification, view.base).judged)
+        for findings, exact in zip(told, verified.alike(verification.judged), strict=True):
+            if verified.is_blamed(findings, shown):
+                place, line = _line(verification, exact)
+                yield _annotation(findings, file=view.base.of(verification, place), **line)
     yield _command("notice", tally.line, title="backupmeta verify")
 
 
-def _annotation(verification: Verification, findings: verified.Alike) -> str:
-    """Return the annotation of findings: at the line of a record, where the first of them has one, or at the target."""
-    lines = [findings.sentence, *findings.particulars, f"advice: {findings.advice}"]
+def _line(verification: Verification, findings: verified.Alike) -> tuple[str, dict[str, str]]:
+    """Return where findings are: at the line of a record, where the first of them has one, or at the target."""
     evidence = findings.findings[0].evidence
     source = next((source for source in evidence if source.line and source.path and source.member is None), None)
-    where = {"file": verification.server_path} if source is None else {"file": source.path, "line": str(source.line)}
+    return (verification.server_path, {}) if source is None else (source.path, {"line": str(source.line)})
+
+
+def _annotation(findings: verified.Alike, **where: str) -> str:
+    """Return the annotation of findings."""
+    lines = [findings.sentence, *findings.particulars, f"advice: {findings.advice}"]
     return _command(_COMMANDS[findings.severity], "\n".join(lines), **where, title=findings.id)
 
 
@@ -165,63 +180,187 @@ def _escaped(text: str, separators: str = "") -> str:
 # --- SARIF ------------------------------------------------------------------------------------------------------------
 
 
-def sarif(verifications: Iterable[Verification], selection: verified.Selection | None = None) -> Iterator[str]:
+def sarif(verifications: Iterable[Verification], view: VerificationView | None = None) -> Iterator[str]:
     """Yield a SARIF log, a result a finding: errors target by target as they come, then warnings, then notes.
 
     It has one run. Its rules are all of `FINDINGS`, whatever was found, so that they stay the same from run to run;
-    the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
+    the artifacts, which are the targets, passing ones as well, come last, with what was left out.
     """
-    selection = selection or verified.Selection()
-    rules = [_rule(rule) for rule in FINDINGS.values()]
-    tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
-    yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
-    yield f'"tool": {spaced(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
-    artifacts: _Artifacts = {}
+    run = _Run(view or VerificationView())
+    driver = {"name": "backupmeta", "version": __version__, "rules": list(map(_rule, FINDINGS.values()))}
+    yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n"tool": {spaced({"driver": driver})},\n'
+    yield f'"originalUriBaseIds": {spaced(run.base_ids)},\n"redactionTokens": ["{MASK}"],\n"results": ['
     before = "\n"
-    for result in _chosen(verifications, artifacts, selection):
+    for result in run.results(verifications):
         yield before + result
         before = ",\n"
-    invocation = {"executionSuccessful": True, "toolExecutionNotifications": list(_notifications(selection))}
-    described: list[dict[str, object]] = []  # §3.24
-    for uri, (_, sha256) in artifacts.items():
-        hashes = {"hashes": {"sha-256": sha256}} if sha256 else {}
-        described.append({"location": {"uri": uri}, "roles": ["analysisTarget"], **hashes})
-    yield f'\n],\n"artifacts": {spaced(described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
+    yield f'\n],\n"artifacts": {spaced(run.artifacts)},\n"invocations": [{spaced(run.invocation)}]\n}}]}}\n'
 
 
-def _chosen(
-    verifications: Iterable[Verification], artifacts: "_Artifacts", selection: verified.Selection
-) -> Iterator[str]:
-    """Yield the results of a ``selection``, each a line of JSON, and count what is left out.
+class _Run:
+    """A run (§3.14): results as they come, and what is known of it once they all came."""
 
-    What is less severe than an error waits, until the last target, in a temporary file: memory does not grow with it.
-    """
-    counts: Counter[Severity] = Counter()
-    waiting = TemporaryDatabase("CREATE TABLE result (severity TEXT, rule TEXT, line TEXT)")
-    for verification in verifications:
-        artifacts.setdefault(_uri(verification.server_path), (len(artifacts), verification.sha256))
-        wanted = selection.wanted | verified.blamed(verification)
-        for judged, fingerprint in _numbered(verification):
-            rule, severity = judged.finding.id, judged.severity
-            if severity not in wanted or counts[severity] == selection.most:
-                selection.left_out[rule, severity] += 1
-                continue
+    def __init__(self, view: VerificationView) -> None:
+        self._view = view
+        self._base = view.base
+        self._selection = view.selection
+        self._tally = verified.Tally()
+        self._room = _Room(view.selection.most)
+        self._unreadable: list[dict[str, object]] = []
+        self._targets: dict[str, tuple[dict[str, object], int, str | None]] = {}
+        """By their URIs, each once, for they have to be unique (§3.14.15): location, index and digest of each."""
+
+    @property
+    def base_ids(self) -> dict[str, object]:
+        """What relative URIs are relative to (§3.14.14), by its customary name; a folder's URI ends with a slash."""
+        described = _message("the folder that paths are relative to")
+        return {_ROOT: {"uri": _uri(self._base.folder).rstrip("/") + "/", "description": described}}
+
+    @property
+    def artifacts(self) -> list[dict[str, object]]:
+        """The targets (§3.24)."""
+        return [
+            {
+                "location": location,
+                "roles": ["analysisTarget"],
+                **({"hashes": {"sha-256": sha256}} if sha256 else {}),
+            }
+            for location, _, sha256 in self._targets.values()
+        ]
+
+    @property
+    def invocation(self) -> dict[str, object]:
+        """How the run went (§3.20): with a success also where findings fail targets, but not where one is unread."""
+        return {
+            "executionSuccessful": self._tally.exit_code != verified.UNREAD,
+            "exitCode": self._tally.exit_code,
+            "exitCodeDescription": self._tally.line,
+            "toolExecutionNotifications": [
+                *self._unreadable,
+                *_left_out(self._selection),
+                *_absent(self._view.baseline),
+            ],
+        }
+
+    def results(self, verifications: Iterable[Verification]) -> Iterator[str]:
+        """Yield the results of the selection, each a line of JSON, and count what is left out.
+
+        What is less severe than an error waits, until the last target, in a temporary file: memory does not grow with
+        it.
+        """
+        waiting = TemporaryDatabase("CREATE TABLE result (severity TEXT, rule TEXT, line TEXT)")
+        counts: Counter[Severity] = Counter()
+        for rule, severity, line in self._wanted(verifications):
             counts[severity] += 1
-            line = spaced(_result(verification, judged, fingerprint, artifacts))
-            if severity is Severity.ERROR:
+            if severity is Severity.ERROR and self._room.take(line):
                 yield line
+            elif severity is Severity.ERROR or counts[severity] > self._selection.most:
+                self._selection.left_out[rule, severity] += 1
             else:
                 waiting.insert("INSERT INTO result (severity, rule, line) VALUES (?, ?, ?)", [(severity, rule, line)])
-    room = selection.most - counts[Severity.ERROR]
-    results = waiting.rows("SELECT severity, rule, line FROM result ORDER BY severity = 'note', rowid")
-    for number, (severity, rule, line) in enumerate(results):
-        if number < room:
-            yield line
-        else:
-            selection.left_out[rule, Severity(severity)] += 1
+        for severity, rule, line in waiting.rows(
+            "SELECT severity, rule, line FROM result ORDER BY severity = 'note', rowid"
+        ):
+            if self._room.take(line):
+                yield line
+            else:
+                self._selection.left_out[rule, Severity(severity)] += 1
+
+    def _wanted(self, verifications: Iterable[Verification]) -> Iterator[tuple[str, Severity, str]]:
+        """Yield id, severity and result of the findings that are asked for; count the others."""
+        for verification in self._view.shown(self._tally.counting(verifications)):
+            self._take(verification)
+            wanted = self._selection.wanted | verified.blamed(verification)
+            for judged, identity in identified(verification, self._base):
+                if judged.severity in wanted:
+                    result = self._result(verification, judged, identity)
+                    yield judged.finding.id, judged.severity, spaced(result)
+                else:
+                    self._selection.left_out[judged.finding.id, judged.severity] += 1
+
+    def _take(self, verification: Verification) -> None:
+        """Take in a target."""
+        location = self._file(verification, verification.server_path)
+        self._targets.setdefault(str(location["uri"]), (location, len(self._targets), verification.sha256))
+        if verification.verdict is Verdict.UNREADABLE:
+            self._unreadable.append(_unread(verification, self._file(verification, verification.server_path)))
+
+    def _result(self, verification: Verification, judged: Judged, identity: Identity) -> dict[str, object]:
+        """Return a finding as a result (§3.27)."""
+        return {
+            "ruleId": judged.finding.id,
+            "ruleIndex": _RULES[judged.finding.id],
+            "level": judged.severity,
+            "message": _message(judged.finding.message),
+            **self._places(verification, judged),
+            "partialFingerprints": dict.fromkeys(_FINGERPRINTS, identity.fingerprint),
+            **({} if judged.is_known is None else {"baselineState": "unchanged" if judged.is_known else "new"}),
+        }
+
+    def _places(self, verification: Verification, judged: Judged) -> dict[str, object]:
+        """Return where a finding can be seen: the place that counts, then others, each once (§3.27.12, §3.27.22).
+
+        Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
+        """
+        places = [place for place in judged.finding.evidence if place.path] or on_disk(verification.server_path)
+        first, *others = (self._location(verification, place) for place in places)
+        related = [place for index, place in enumerate(others) if place not in others[:index]]
+        described: dict[str, object] = {"locations": [first], **({"relatedLocations": related} if related else {})}
+        target = self._file(verification, verification.server_path)
+        if self._file(verification, places[0].path) != target:
+            described["analysisTarget"] = target
+        return described
+
+    def _location(self, verification: Verification, place: Source) -> dict[str, object]:
+        """Return a place (§3.28); its line is a region only where it is one of the file itself, not of a member."""
+        physical: dict[str, object] = {"artifactLocation": self._file(verification, place.path)}
+        told = place._replace(path=self._base.told(verification, place.path))
+        described: dict[str, object] = {"physicalLocation": physical, "message": _message(said_by(told))}
+        if place.member is not None:
+            described["logicalLocations"] = [{"name": visible(place.member), "kind": "member"}]
+        elif place.line is not None:
+            physical["region"] = {"startLine": place.line}
+        return described
+
+    def _file(self, verification: Verification, server_path: str) -> dict[str, object]:
+        """Return where a file is: its URI, what that is relative to, and its index if it is a target (§3.4)."""
+        uri = _uri(self._base.of(verification, server_path))
+        location: dict[str, object] = {"uri": uri} if uri.startswith(_SCHEME) else {"uri": uri, "uriBaseId": _ROOT}
+        return {**location, "index": self._targets[uri][1]} if uri in self._targets else location
 
 
-def _notifications(selection: verified.Selection) -> Iterator[dict[str, object]]:
+class _Room:
+    """Says for how many results a run has room: so many, and so many bytes, as gzip packs them."""
+
+    def __init__(self, most: int) -> None:
+        self._results = most
+        self._bytes = _MOST_PACKED
+        self._packer = compressobj(wbits=_GZIP)
+
+    def take(self, result: str) -> bool:
+        """Return whether there is room for a result, which takes it."""
+        has_room = self._results > 0 and self._bytes > 0
+        if has_room:
+            self._results -= 1
+            self._bytes -= len(self._packer.compress(result.encode()))
+        return has_room
+
+
+def _unread(verification: Verification, location: dict[str, object]) -> dict[str, object]:
+    """Return that a target could not be read, as a notification (§3.58); the worst finding says why."""
+    described: dict[str, object] = {
+        "message": _message("it could not be read"),
+        "level": Severity.ERROR,
+        "locations": [{"physicalLocation": {"artifactLocation": location}}],
+    }
+    if verification.judged:
+        finding = verification.judged[0].finding
+        described["message"] = _message(f"it could not be read: {finding.message}")
+        described["associatedRule"] = {"id": finding.id, "index": _RULES[finding.id]}
+    return described
+
+
+def _left_out(selection: verified.Selection) -> Iterator[dict[str, object]]:
     """Yield what was left out (§3.58), by severity and rule. No level is an error's: the run went well (§3.58.6)."""
     left_out = sorted(selection.left_out.items(), key=lambda item: (item[0][1].rank, _RULES[item[0][0]]))
     for (id_, severity), number in left_out:
@@ -233,77 +372,32 @@ def _notifications(selection: verified.Selection) -> Iterator[dict[str, object]]
         }
 
 
-_Artifacts: TypeAlias = dict[str, tuple[int, str | None]]
-"""The targets by their URIs, each once, for they have to be unique (§3.14.15): the index of each, and its digest."""
+def _absent(baseline: Baseline | None) -> Iterator[dict[str, object]]:
+    """Yield what is no longer met of a baseline (§3.58), by rule.
 
-
-def _file(path: str, artifacts: _Artifacts) -> dict[str, object]:
-    """Return where a file is: its URI, and its index among the targets if it is one (§3.4.5)."""
-    uri = _uri(path)
-    return {"uri": uri, "index": artifacts[uri][0]} if uri in artifacts else {"uri": uri}
+    None of it is a result, its state ``absent`` (§3.27.24): GitHub, which passes over states, would open alerts.
+    """
+    absent = [] if baseline is None else baseline.absent()
+    for id_, number in Counter(finding.id for finding in absent).items():
+        yield {
+            "message": _message(f"no longer met: {counted(number, 'finding')} of the baseline: {id_}"),
+            "level": Severity.NOTE,
+            "properties": {"absent": number},
+        }
 
 
 def _rule(rule: FindingRule) -> dict[str, object]:
-    """Return a rule as SARIF has it (§3.49)."""
+    """Return a rule as SARIF has it (§3.49). Its help has no address: the command shows it without a network."""
+    shown = f"`backupmeta checks {rule.id}` shows this."
+    lines = (f"{markdown(rule.sentence)}.", f"**What to do:** {markdown(rule.advice)}.", shown)
     return {
         "id": rule.id,
         "shortDescription": _message(rule.sentence),
         "fullDescription": _message(f"{rule.sentence}; what to do: {rule.advice}"),
-        "help": _message(rule.advice),
+        "help": {**_message(rule.advice), "markdown": "\n\n".join(lines)},
         "defaultConfiguration": {"level": rule.severity},
         "properties": {"tags": [rule.group]},
     }
-
-
-def _numbered(verification: Verification) -> Iterator[tuple[Judged, str]]:
-    """Yield the findings at a target, with the fingerprint of each: what a finding keeps over runs.
-
-    It is a digest of target, id and subject; no line, no detail, no secret. Which of several it is, a number after it
-    tells, as in CodeQL.
-    """
-    times: Counter[str] = Counter()
-    for judged in verification.judged:
-        parts = (verification.server_path, judged.finding.id, judged.finding.subject)
-        mark = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        times[mark] += 1
-        yield judged, f"{mark}:{times[mark]}"
-
-
-def _result(verification: Verification, judged: Judged, fingerprint: str, artifacts: _Artifacts) -> dict[str, object]:
-    """Return a finding as a result (§3.27)."""
-    return {
-        "ruleId": judged.finding.id,
-        "ruleIndex": _RULES[judged.finding.id],
-        "level": judged.severity,
-        "message": _message(judged.finding.message),
-        **_places(verification, judged, artifacts),
-        "partialFingerprints": dict.fromkeys(_FINGERPRINTS, fingerprint),
-    }
-
-
-def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -> dict[str, object]:
-    """Return where a finding can be seen: first the place that counts, then others, each once (§3.27.12, §3.27.22).
-
-    Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
-    """
-    places = [place for place in judged.finding.evidence if place.path] or on_disk(verification.server_path)
-    first, *others = (_location(place, artifacts) for place in places)
-    related = [place for index, place in enumerate(others) if place not in others[:index]]
-    described: dict[str, object] = {"locations": [first], **({"relatedLocations": related} if related else {})}
-    if _uri(places[0].path) != _uri(verification.server_path):
-        described["analysisTarget"] = _file(verification.server_path, artifacts)
-    return described
-
-
-def _location(place: Source, artifacts: _Artifacts) -> dict[str, object]:
-    """Return a place (§3.28); its line is a region only where it is one of the file itself, not of a member."""
-    physical: dict[str, object] = {"artifactLocation": _file(place.path, artifacts)}
-    described: dict[str, object] = {"physicalLocation": physical, "message": _message(said_by(place))}
-    if place.member is not None:
-        described["logicalLocations"] = [{"name": visible(place.member), "kind": "member"}]
-    elif place.line is not None:
-        physical["region"] = {"startLine": place.line}
-    return described
 
 
 def _message(text: str) -> dict[str, str]:
@@ -315,14 +409,14 @@ def _message(text: str) -> dict[str, str]:
 def _uri(path: str) -> str:
     r"""Return a path as a URI, its bytes percent-encoded: ``file:///c:/a%20b``, or, relative, ``a%20b`` (§3.10).
 
-    Empty segments and ``.`` are removed, as §3.10.2 wants it. ``..`` stays: what it means, only the disk knows.
+    Empty segments and ``.`` are removed, as §3.10.2 wants it.
     """
-    exact = mask_text(path).encode("utf-8", "surrogateescape")
+    exact = path.encode("utf-8", "surrogateescape")
     is_windows = _DRIVE.match(path) is not None
     is_absolute = is_windows or exact.startswith(b"/")
     segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")
     kept = [quote(segment, safe=":" if is_absolute else "") for segment in segments if segment not in {b"", b"."}]
-    return ("file:///" if is_absolute else "") + "/".join(kept) or "."
+    return (_SCHEME if is_absolute else "") + "/".join(kept) or "."
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
@@ -330,20 +424,8 @@ def _uri(path: str) -> str:
 VERIFICATIONS: Final[Formats[verified.VerificationRendering]] = Formats(
     Format("text", "lines for people", verified.as_text),
     Format("json", "one object, with the evidence of each finding", verified.as_json),
-    Format(
-        "junit",
-        "JUnit XML, in which CI servers show tests",
-        lambda verifications, view: junit(view.shown(verifications)),
-    ),
-    Format(
-        "sarif",
-        "SARIF 2.1.0, for code scanning",
-        lambda verifications, view: sarif(view.shown(verifications), view.selection),
-    ),
-    Format(
-        "github",
-        "annotations of a step of GitHub Actions",
-        lambda verifications, view: github(view.shown(verifications)),
-    ),
+    Format("junit", "JUnit XML, in which CI servers show tests", junit, Trait.FROM_BASE),
+    Format("sarif", "SARIF 2.1.0, for code scanning", sarif, Trait.FROM_BASE),
+    Format("github", "annotations of a step of GitHub Actions", github, Trait.FROM_BASE),
 )
 """The formats of verifications."""

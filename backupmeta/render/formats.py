@@ -58,6 +58,8 @@ class Trait(Flag):
     """Each line has several times, most of which nobody tells."""
     IN_A_FILE_ALONE = auto()
     """It is no text."""
+    FROM_BASE = auto()
+    """It is for CI, and names files from a base folder on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ text those of one id in many targets are (`Spread`): how many targets, and the f
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.baseline import VERSION, Baseline, KnownFindings
+from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import position
 from backupmeta.escapes import inert
@@ -40,7 +42,13 @@ Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
 
 MOST_RESULTS: Final = 5_000
-"""How many results of a run of SARIF GitHub shows at most; a run with more than 25,000 it refuses."""
+"""How many results of a run of SARIF GitHub shows at most."""
+MOST_ACCEPTED: Final = 25_000
+"""A run with more results than that it refuses."""
+
+UNREAD: Final = 2
+"""The exit code where something could not be read, or nothing was found or judged."""
+_EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
 
 _EXAMPLES: Final = 3
 """How many of several notes of one id are shown, and of several findings of one id in one of many targets."""
@@ -89,11 +97,15 @@ class VerificationView(View):
 
     Attributes:
         selection: which findings become results of SARIF; it counts those that don't.
+        base: the folder that formats for CI name files from.
         is_quiet: whether nothing is shown but what fails or can't be read.
+        baseline: the findings that are known, and what became of them; None without a baseline.
     """
 
     selection: Selection = field(default_factory=Selection)
+    base: Base = field(default_factory=Base)
     is_quiet: bool = False
+    baseline: Baseline | None = None
 
     def shown(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
         """Yield those of the ``verifications`` that are to be shown."""
@@ -136,6 +148,11 @@ class Tally:
         return Verdict.NOT_JUDGED if is_nothing_judged else worst
 
     @property
+    def exit_code(self) -> int:
+        """0 where everything passes, 1 where something fails, else `UNREAD`."""
+        return _EXIT_CODES.get(self.verdict, UNREAD)
+
+    @property
     def line(self) -> str:
         """The verdict over everything, in one line: ``3 targets: 2 pass, 1 fail``."""
         counts = amounts({verdict: self.verdicts[verdict] for verdict in Verdict}, "nothing was verified")
@@ -146,17 +163,23 @@ class Tally:
 
 
 class Alike(NamedTuple):
-    """The findings of one id in one target.
+    """The findings of one id in one target that are of one severity, and all of them known or not.
 
     Attributes:
         id: the id of their rule.
         severity: how severe they are by the policy.
         findings: the findings, one or more.
+        is_known: whether a baseline has them.
     """
 
     id: str
     severity: Severity
     findings: tuple[Finding, ...]
+    is_known: bool
+
+    def head(self, paint: "Paint") -> str:
+        """Return how severe they are: ``error``, ``known error``."""
+        return f"{'known ' if self.is_known else ''}{paint(self.severity)}"
 
     @property
     def sentence(self) -> str:
@@ -177,10 +200,10 @@ class Alike(NamedTuple):
 
 def alike(judged: Iterable[Judged]) -> list[Alike]:
     """Return findings, those of one id together, in the order of their first."""
-    gathered: dict[tuple[str, Severity], list[Finding]] = {}
-    for finding, severity in judged:
-        gathered.setdefault((finding.id, severity), []).append(finding)
-    return [Alike(id_, severity, tuple(findings)) for (id_, severity), findings in gathered.items()]
+    gathered: dict[tuple[str, Severity, bool], list[Finding]] = {}
+    for finding, severity, is_known in judged:
+        gathered.setdefault((finding.id, severity, bool(is_known)), []).append(finding)
+    return [Alike(id_, severity, tuple(group), known) for (id_, severity, known), group in gathered.items()]
 
 
 def by_group(judged: Iterable[Judged]) -> dict[Group, list[Judged]]:
@@ -195,11 +218,17 @@ def blamed(verification: Verification) -> frozenset[Severity]:
     """Return the severities that are held against a target: none where it passes, or is not judged.
 
     A verification does not say what its policy lets fail: errors and warnings are, and notes where it has nothing else.
+    What is known is never held against a target.
     """
     if verification.verdict in {Verdict.PASS, Verdict.NOT_JUDGED}:
         return frozenset()
-    severities = frozenset(judged.severity for judged in verification.judged)
+    severities = frozenset(judged.severity for judged in verification.judged if not judged.is_known)
     return severities - {Severity.NOTE} or severities
+
+
+def is_blamed(judged: Judged | Alike, blame: Container[Severity]) -> bool:
+    """Return whether a finding is held against its target, against which severities of ``blame`` are."""
+    return judged.severity in blame and not judged.is_known
 
 
 def by_severity(severities: Iterable[Severity]) -> str:
@@ -211,7 +240,7 @@ def by_severity(severities: Iterable[Severity]) -> str:
 def finding_lines(findings: Alike, paint: Paint = str) -> Iterator[str]:
     """Yield findings as lines without an indent: a message, what differs, the advice; notes in one line."""
     particulars = findings.particulars
-    head = f"{paint(findings.severity)}: {findings.sentence}"
+    head = f"{findings.head(paint)}: {findings.sentence}"
     if findings.severity is Severity.NOTE:
         more = "; …" if len(particulars) > _EXAMPLES else ""
         examples = f": {'; '.join(particulars[:_EXAMPLES])}{more}" if particulars else ""
@@ -272,7 +301,7 @@ def as_text(verifications: Iterable[Verification], view: VerificationView) -> It
 def _without_rest(verification: Verification) -> Verification:
     """Return a verification with nothing but the findings that are held against its target."""
     blame = blamed(verification)
-    return replace(verification, judged=tuple(judged for judged in verification.judged if judged.severity in blame))
+    return replace(verification, judged=tuple(judged for judged in verification.judged if is_blamed(judged, blame)))
 
 
 def _each_in_full(verifications: Iterable[Verification], paint: Paint) -> Iterator[str]:
@@ -292,27 +321,28 @@ def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
 
 def _summed_up(verifications: Iterable[Verification], paint: Paint) -> Iterator[str]:
     """Yield a line for each target that does not pass, as it comes; then each finding with the targets that have it."""
-    spread: dict[tuple[str, Severity], Spread] = {}
+    spread: dict[tuple[str, str], Spread] = {}
     before = ""
     for verification in verifications:
         findings = alike(verification.judged)
         for same in findings:
-            spread.setdefault((same.id, same.severity), Spread(same)).add(verification, same)
+            spread.setdefault((same.id, same.head(str)), Spread(same, paint)).add(verification, same)
         if verification.verdict is not Verdict.PASS:
             blame = blamed(verification) or frozenset(Severity)
-            ids = ", ".join(same.id for same in findings if same.severity in blame)
+            ids = ", ".join(same.id for same in findings if is_blamed(same, blame))
             yield f"{visible(verification.server_path)}: {paint(verification.verdict)}{ids and f': {ids}'}\n"
             before = "\n"
     for shared in sorted(spread.values(), key=attrgetter("order")):
-        yield before + "".join(f"{line}\n" for line in shared.lines(paint))
+        yield before + "".join(f"{line}\n" for line in shared.lines())
         before = ""
 
 
 class Spread:
     """The findings of one id in all targets: how many targets have them, and what they say of the first."""
 
-    def __init__(self, findings: Alike) -> None:
+    def __init__(self, findings: Alike, paint: Paint) -> None:
         """Begin with nothing but what the first ``findings`` have in common with all others."""
+        self._head = findings.head(paint)
         self._rule = findings.findings[0].rule
         self._severity = findings.severity
         self._targets = 0
@@ -329,10 +359,10 @@ class Spread:
         """Where it stands among others: the most severe first, else in the order of `FINDINGS`."""
         return self._severity.rank, position(self._rule.id)
 
-    def lines(self, paint: Paint) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """Yield it as lines; notes as one line."""
         targets = counted(self._targets, "target")
-        head = f"{paint(self._severity)}: {self._rule.sentence} [{self._rule.id}]: {targets}"
+        head = f"{self._head}: {self._rule.sentence} [{self._rule.id}]: {targets}"
         if self._severity is Severity.NOTE:
             yield f"{head}{', such as' if self._targets > 1 else ':'} {self._places[0]}"
             return
@@ -359,7 +389,7 @@ def _coloured(word: Severity | Verdict) -> str:
 
 
 def as_json(verifications: Iterable[Verification], view: VerificationView) -> Iterator[str]:
-    """Yield one JSON object, ``targets`` and ``summary``, a part a target as it comes.
+    """Yield one JSON object, ``targets``, ``summary`` and of a baseline ``baseline``, a part a target as it comes.
 
     The summary counts targets, verdicts and findings by severity, also those that a quiet ``view`` does not show; its
     verdict is the worst one, null without a target.
@@ -372,7 +402,14 @@ def as_json(verifications: Iterable[Verification], view: VerificationView) -> It
         "severities": {severity: tally.severities[severity] for severity in Severity},
         "verdict": tally.verdict,
     }
-    yield f',\n"summary": {spaced(summary)}}}\n'
+    baseline = "" if view.baseline is None else f',\n"baseline": {spaced(view.baseline.to_json())}'
+    yield f',\n"summary": {spaced(summary)}{baseline}}}\n'
+
+
+def baseline_json(findings: KnownFindings) -> Iterator[str]:
+    """Yield a baseline, a line a finding."""
+    yield from json_list(f'{{"version": {VERSION}, "findings": ', findings.to_json())
+    yield "}\n"
 
 
 # --- unpacked ---------------------------------------------------------------------------------------------------------
@@ -426,7 +463,7 @@ def needs_lines(restore: Restore) -> Iterator[str]:
     rows |= {} if restore.room is None else {"room": _room(restore.room)}
     yield from (line(f"{name:<17}  {text}") for name, text in rows.items())
     judged = restore.needs.verification.judged
-    yield from (line(finding_line(finding)) for finding, _ in judged if finding.rule.group is Group.RESTORE)
+    yield from (line(finding_line(finding)) for finding, _, _ in judged if finding.rule.group is Group.RESTORE)
 
 
 def _dump_rows(dump: "Dump") -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 import failing_calls
 import pytest
 
+from backupmeta import open_archive
 from backupmeta.account import places
 from backupmeta.account.home import Home, Pair
 from backupmeta.account.roots import conventional
@@ -182,6 +183,14 @@ def test_of_an_archive_it_is_told_that_its_records_may_not_be_read(
     (public_homes / "bert" / closed).chmod(0o755)
     assert (ran.code, "permission denied" in ran.err) == (2, True)
     assert (site / "new").exists() == (command == "extract")
+
+
+def test_an_open_archive_tells_that_its_records_may_not_be_read(public_homes: Path) -> None:
+    (public_homes / "bert/.appdata/backups").chmod(0)
+    with unprivileged(), open_archive(str(public_homes / "bert/application_backups" / NAME)) as opened:
+        assert ["permission denied" in finding.message for finding in opened.unread] == [True]
+        assert opened.inspection.findings[-1:] == opened.unread
+    (public_homes / "bert/.appdata/backups").chmod(0o755)
 
 
 @pytest.mark.parametrize("command", ["list", "installs", "timeline", "verify"])

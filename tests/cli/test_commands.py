@@ -21,7 +21,7 @@ from backupmeta import library, listing
 from backupmeta.account.home import Home, Pair
 from backupmeta.api.models import Backup, Install, ListResponse, Response
 from backupmeta.backup.inspection import Inspection
-from backupmeta.cli import commands, options, output
+from backupmeta.cli import commands, completion, output
 from backupmeta.evidence import Entry
 from backupmeta.record.fields import FIELDS
 from backupmeta.search import Search
@@ -560,7 +560,7 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
 
 
 def test_ctrl_c_before_anything_is_read_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted() -> int:
+    def interrupted(_name: str) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("backupmeta.cli._run", interrupted)
@@ -627,7 +627,7 @@ def test_completion_leaves_out_what_cannot_be_read(account: Account) -> None:
     for roots, names in ((account.home, [BACKUP, "b"]), (account.home / "nowhere", ["b"])):
         context = click.Context(view)
         context.params = {"roots": (str(roots),)}
-        assert [item.value for item in options.complete_target(context, view.params[0], "b")] == names
+        assert [item.value for item in completion.target(context, view.params[0], "b")] == names
 
 
 def test_the_version_is_the_packages() -> None:

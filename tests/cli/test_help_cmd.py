@@ -14,6 +14,7 @@ import pytest
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli.commands import COMMANDS
 from backupmeta.render import manual
+from backupmeta.render.man_pages import Described, man_page
 from tests.invented import run
 
 PROJECT = Path(__file__).parents[2]
@@ -222,7 +223,7 @@ def test_links_of_a_page_lead_to_files(tmp_path: Path, monkeypatch: pytest.Monke
     assert "\n  zoo " in run("help").text
 
 
-@pytest.mark.parametrize("option", ["--html"])
+@pytest.mark.parametrize("option", ["--html", "--man"])
 def test_other_peoples_files_are_left_alone(tmp_path: Path, option: str) -> None:
     (tmp_path / "mine.html").write_text("<!doctype html>\n")
     ran = run("help", option, tmp_path)
@@ -237,7 +238,7 @@ def test_other_peoples_files_are_left_alone(tmp_path: Path, option: str) -> None
     assert run("help", option, tmp_path).code == 2
 
 
-@pytest.mark.parametrize("option", ["--html"])
+@pytest.mark.parametrize("option", ["--html", "--man"])
 def test_a_folder_of_evidence_is_not_written_to(tmp_path: Path, option: str) -> None:
     records = tmp_path / "exampleu/.appdata/current"
     records.mkdir(parents=True)
@@ -248,4 +249,108 @@ def test_a_folder_of_evidence_is_not_written_to(tmp_path: Path, option: str) -> 
 def test_one_thing_at_a_time(tmp_path: Path) -> None:
     ran = run("help", "verify", "--html", tmp_path)
     assert ran.code == 2
-    assert "--html writes all pages; give no TOPIC with it" in ran.err
+    assert "--html and --man write all pages; give no TOPIC with them" in ran.err
+
+
+# --- man pages --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def man_pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The man pages by their names, written twice."""
+    folder = tmp_path_factory.mktemp("manual") / "man1"
+    assert run("help", "--man", folder) == run("help", "--man", folder) == (0, b"", "")
+    return {path.stem: path for path in folder.iterdir()}
+
+
+def test_there_is_a_man_page_of_each_command(man_pages: dict[str, Path]) -> None:
+    assert man_pages.keys() == {"backupmeta", *(f"backupmeta-{name}" for name in COMMANDS)}
+    assert {path.suffix for path in man_pages.values()} == {".1"}
+
+
+def shown(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Return what man(1) makes of a page; it has to be the one of man-db."""
+    if shutil.which("man") is None or shutil.which("groff") is None:
+        pytest.skip("there is no man here")
+    told = {**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "100", "MANROFFSEQ": ""}
+    command = ["man", "--local-file", *options, str(page)]
+    return subprocess.run(command, env=told, capture_output=True, check=False, text=True)
+
+
+def test_man_warns_of_nothing(man_pages: dict[str, Path]) -> None:
+    for page in man_pages.values():
+        checked = shown(page, "--warnings", "-E", "UTF-8", "-Tutf8", "-Z")
+        assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_man_page_has_what_help_says_and_the_commands_page(man_pages: dict[str, Path]) -> None:
+    text = re.sub(r".\x08", "", shown(man_pages["backupmeta-verify"], "--no-hyphenation", "--no-justification").stdout)
+    words = " ".join(text.split())
+    assert "NAME backupmeta-verify - Say whether backups are whole, and are what their records say" in words
+    assert "SYNOPSIS backupmeta verify [OPTIONS] [TARGET]... DESCRIPTION" in words
+    assert "--select ID Judge this alone: a check's id, or a group." in words
+    assert "\n         backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json\n" in text
+    assert re.search(r"^VERIFY, AND POLICY$", text, re.MULTILINE)
+    assert re.search(r"^ +whole +Does it inflate to its end", text, re.MULTILINE)
+    assert "backupmeta-view(1)" in words
+    everything = re.sub(r".\x08", "", shown(man_pages["backupmeta"]).stdout)
+    assert all(re.search(rf"^ +{name}\b", everything, re.MULTILINE) for name in COMMANDS)
+
+
+def test_roff_takes_nothing_of_a_page_for_its_own() -> None:
+    blocks = [
+        "# A `b` page",
+        ".SH no heading, 'nor \\f *this*\n'nor this…",
+        "    .TH a\n    b\\c",
+        "- an **item `code` on**\n\n  more",
+        "2. two",
+        "<!-- nothing -->",
+        "## Part",
+        "### Deeper",
+        "| a | b | c |\n|---|---|---|\n| x | .y | |\n| z | 1 | 2 |",
+    ]
+    described = Described("a b", "Does.", "C", "Says.", [("-x", "Means.")], {}, "\n\n".join(blocks))
+    assert man_page(described, "1.0", ["a"]).splitlines()[5:] == [
+        "a\\-b \\- Does.",
+        ".SH SYNOPSIS",
+        "\\fBa b\\fR C",
+        ".SH DESCRIPTION",
+        ".PP",
+        "Says.",
+        ".SH OPTIONS",
+        ".TP",
+        "\\fB\\-x\\fR",
+        "Means.",
+        ".SH A B PAGE",
+        ".PP",
+        "\\&.SH no heading, \\(aqnor \\ef \\fIthis\\fR",
+        "\\(aqnor this\\[u2026]",
+        ".PP",
+        ".RS 4",
+        ".EX",
+        "\\&.TH a",
+        "b\\ec",
+        ".EE",
+        ".RE",
+        ".IP \\(bu 2",
+        "an \\fBitem \\fBcode\\fB on\\fR",
+        ".RS 4",
+        ".PP",
+        "more",
+        ".RE",
+        ".IP 2. 4",
+        "two",
+        ".SS Part",
+        ".PP",
+        "\\fBDeeper\\fR",
+        ".TP",
+        "\\fBx\\fR",
+        "\\&.y",
+        ".TP",
+        "\\fBz\\fR",
+        "1",
+        ".br",
+        "2",
+        ".SH SEE ALSO",
+        "\\fBa\\fR(1)",
+    ]

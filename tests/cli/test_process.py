@@ -140,15 +140,15 @@ def completed(line: str, **environment: str) -> list[str]:
 
 def test_commands_are_completed() -> None:
     assert completed("backupmeta vi") == ["plain,view"]
-    assert completed("backupmeta schema b") == ["plain,backup"]
+    assert completed("backupmeta schema b") == ["plain,backup", "plain,baseline"]
     assert "plain,--sysroot" in completed("backupmeta list --s")
 
 
 def test_ids_and_archives_are_completed_where_the_command_looks(tmp_path: Path) -> None:
     account = Account(tmp_path / "exampleu").whole()
-    assert completed(f"backupmeta view --root {tmp_path} {BACKUP[:2]}") == [f"plain,{BACKUP}", f"file,{BACKUP[:2]}"]
-    assert completed(f"backupmeta view --root {account.home} app_") == [f"plain,{NAME}", "file,app_"]
-    assert completed(f"backupmeta view --root {tmp_path} c") == [f"plain,{INSTALL}", "file,c"]
+    assert completed(f"backupmeta view --root {tmp_path} {BACKUP[:2]}") == [f"plain,{BACKUP}"]
+    assert completed(f"backupmeta view --root {account.home} app_") == [f"plain,{NAME}"]
+    assert completed(f"backupmeta view --root {tmp_path} c") == [f"plain,{INSTALL}"]
     assert completed(f"backupmeta view --sysroot {EXAMPLE} 12")[0] == f"plain,{EXAMPLE_ID}"
     assert completed(f"backupmeta view --root {tmp_path}/nowhere b") == ["file,b"]
 

@@ -1,12 +1,10 @@
 """``schema``: what commands print is what their schemas say, member for member."""
 
 import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -17,6 +15,7 @@ from backupmeta.cli import commands
 from backupmeta.cli.schema_cmd import PRINTED
 from backupmeta.render.tallies import progress
 from backupmeta.search import Search
+from tests.ajv import PACKAGES, Validate, ajv, needs_packages
 from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record, run
 from tests.sites import DUMP, honest, packed, record
 
@@ -26,11 +25,6 @@ ARCHIVES: Final = sorted(
 ACCOUNTS: Final = sorted(path for path in (FIXTURES / "accounts").iterdir() if path.is_dir())
 RECORDS: Final = sorted(path for path in (FIXTURES / "records").glob("*/*") if path.name != "expected.json")
 LATER: Final = NAME.replace("06-13", "06-14")
-AJV: Final = os.environ.get("BACKUPMETA_AJV", "")
-NEEDS_AJV: Final = "needs BACKUPMETA_AJV=FOLDER, made by 'npm install --prefix FOLDER ajv@8 ajv-formats@3'"
-
-Validate: TypeAlias = Callable[..., list[str]]
-"""Takes the name of a schema, then what should be valid by it; returns what is wrong."""
 
 
 @cache
@@ -54,19 +48,7 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def by_ajv(schemas: Path) -> Iterator[Validate]:
     """Give a function that asks ajv: one process answers all that this module's tests ask."""
-    if not AJV:
-        pytest.skip(NEEDS_AJV)
-    command = ["node", str(FIXTURES.parent / "scripts/ajv.mjs"), AJV, str(schemas)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="ascii") as node:
-        questions, answers = node.stdin, node.stdout
-        assert questions is not None
-        assert answers is not None
-
-        def validate(*question: object) -> list[str]:
-            print(json.dumps(question), file=questions, flush=True)
-            answer: list[str] = json.loads(answers.readline())
-            return answer
-
+    with ajv(schemas) as validate:
         yield validate
 
 
@@ -74,7 +56,7 @@ def by_ajv(schemas: Path) -> Iterator[Validate]:
 def mistakes(request: pytest.FixtureRequest) -> Validate:
     """Give a function that asks jsonschema, and ajv where it is installed."""
     validators: list[Validate] = [by_jsonschema]
-    if AJV:
+    if PACKAGES:
         validators.append(request.getfixturevalue("by_ajv"))
     return lambda name, printed: [mistake for validate in validators for mistake in validate(name, printed)]
 
@@ -259,10 +241,12 @@ def test_all_schemas_are_written_to_a_folder(schemas: Path) -> None:
     assert json.loads((schemas / "verify.schema.json").read_text()) == run("schema", "verify").json
 
 
+@needs_packages
 def test_each_schema_compiles_in_the_strict_mode_of_ajv(by_ajv: Validate) -> None:
     assert {name: wrong for name in PRINTED if (wrong := by_ajv(name))} == {}
 
 
+@needs_packages
 def test_a_member_without_a_schema_is_noticed_by_ajv(by_ajv: Validate) -> None:
     [check, *_] = run("checks", "table-missing", "--json").json
     assert by_ajv("checks", [check]) == []

@@ -170,6 +170,36 @@ class TestAnswers:
         assert ran.code == 2
         assert "--format sarif" in ran.err
 
+    def test_files_are_named_from_the_working_folder_on(self, broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def names(*arguments: str) -> set[str]:
+            log = run("verify", broken, "--format", "sarif", *NOW, *arguments).json
+            return {one["location"]["uri"] for one in log["runs"][0]["artifacts"]}
+
+        monkeypatch.chdir(broken.parents[1])
+        name = broken.name
+        assert names() == {f"application_backups/{name}"}
+        assert names("--relative-to", "..") == {f"exampleu/application_backups/{name}"}
+        assert names("--relative-to", ".appdata") == {broken.as_uri()}
+
+    def test_another_folder_is_for_ci(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, "--relative-to", tmp_path)
+        assert (ran.code, ran.out) == (2, b"")
+        assert "--relative-to needs --format junit or --format sarif or --format github" in ran.err
+        ran = run("verify", broken, "--format", "junit", "--relative-to", tmp_path / "missing")
+        assert (ran.code, ran.out) == (2, b"")
+        assert "does not exist" in ran.err
+
+    def test_no_run_has_more_results_than_github_accepts(self, broken: Path) -> None:
+        assert run("verify", broken, "--format", "sarif", "--sarif-results", "25001").code == 2
+
+    def test_a_working_folder_that_was_removed(self, broken: Path, tmp_path: Path) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        script = 'rmdir "$PWD" && exec "$@"'
+        command = ["sh", "-c", script, "sh", str(COMMAND), "verify", str(broken), "--format", "sarif", *NOW]
+        log = json.loads(subprocess.run(command, cwd=gone, stdout=subprocess.PIPE, check=False).stdout)
+        assert log["runs"][0]["artifacts"][0]["location"]["uri"] == str(broken)[1:]
+
     def test_github(self, broken: Path) -> None:
         assert run("verify", broken, "--format", "github", *NOW).text.startswith("::error ")
 

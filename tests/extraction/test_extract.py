@@ -1,6 +1,7 @@
 """Extraction: GNU tar's tree of what is sound, nothing outside the folder, and all of it or nothing."""
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -283,8 +285,10 @@ def test_nothing_is_written_but_the_folder_whatever_the_tree(
     before = tree(tmp_path)
     if "--over" in way:
         (inside / "site").mkdir()
-    ran = run("extract", path, "--to", inside / "site", "--no-fsync", *way)
+    ran = run("extract", path, "--to", inside / "site", "--no-fsync", "--json", *way)
     after = tree(tmp_path)
+    is_refused = any(member["fate"] == "refused" for member in json.loads(ran.out)["members"])
+    assert ran.code != 0 or not is_refused
     own = {name for name in after if f"{name}/".startswith("1/2/3/4/site/")}
     assert {name: one._replace(mtime=0) for name, one in after.items() if name not in own} == {
         name: one._replace(mtime=0) for name, one in before.items()
@@ -388,10 +392,11 @@ def command(path: Path, folder: Path, *more: str | Path) -> list[str]:
     return [sys.executable, "-c", code, "extract", str(path), "--to", str(folder), *map(str, more)]
 
 
-def test_a_killed_run_leaves_all_or_nothing_and_the_next_one_succeeds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("attempts", [8, pytest.param(40, marks=pytest.mark.long)])
+def test_a_killed_run_leaves_all_or_nothing_and_the_next_one_succeeds(tmp_path: Path, attempts: int) -> None:
     path = site(tmp_path, [(f"f{n:03}/{n}", bytes([n % 256]) * 3000) for n in range(400)])
-    random = Random(1)  # noqa: S311 - no secret
-    for attempt in range(8):
+    random = Random(attempts)  # noqa: S311 - no secret
+    for attempt in range(attempts):
         folder, before = tmp_path / f"site{attempt}", hidden(tmp_path)
         process = subprocess.Popen(command(path, folder), stderr=subprocess.DEVNULL)
         time.sleep(random.uniform(0.15, 0.7))
@@ -425,12 +430,17 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-def test_nothing_else_is_opened_for_writing(tmp_path: Path) -> None:
-    path, folder, dump, log = site(tmp_path), tmp_path / "to/site", tmp_path / "dump.sql", tmp_path / "log"
+@pytest.mark.parametrize("hostile", [(), tuple(chain.from_iterable(REFUSED.values()))])
+def test_nothing_else_is_opened_for_writing(tmp_path: Path, hostile: Sequence[tarfile.TarInfo]) -> None:
+    path, folder, dump, log = tmp_path / NAME, tmp_path / "to/site", tmp_path / "dump.sql", tmp_path / "log"
+    tarred(tmp_path, *hostile, (entry("index.php"), b"<?php"), (entry("APP-DATA.SQL"), b"SELECT 1;\n"))
     folder.parent.mkdir()
     calls = "trace=openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,truncate"
-    strace = ["strace", "-f", "-y", "-o", str(log), "-e", calls, *command(path, folder, "--dump", dump)]
-    subprocess.run(strace, check=True, capture_output=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    extract = command(path, folder, "--dump", dump, *(["--keep-partial"] if hostile else []))
+    strace = ["strace", "-f", "-y", "-o", str(log), "-e", calls, *extract]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(strace, check=False, capture_output=True, env=environment)
+    assert bool(ran.returncode) == bool(hostile), ran.stderr
     lines = [
         one for one in log.read_text().splitlines() if "= -1" not in one and ("O_RDONLY" not in one or "O_CREAT" in one)
     ]

@@ -1,18 +1,22 @@
 """JUnit XML, as other programs read it: junitparser, and the element tree."""
 
+from dataclasses import replace
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 from hypothesis import given
 from junitparser import JUnitXml
 
+from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.findings import Severity
+from backupmeta.provenance import Source, Witness
 from backupmeta.render.ci import junit
-from backupmeta.render.verified import blamed
+from backupmeta.render.verified import VerificationView, blamed
 from tests.render.judged import (
     ARCHIVE,
     CANARY,
+    RECORD,
     VERIFICATIONS,
     account,
     failing,
@@ -57,6 +61,20 @@ def test_a_suite_is_a_target_and_a_test_a_group() -> None:
     assert [test.name for test in home] == ["/home/u: account"]
     assert {test.classname for suite in loaded for test in suite} == {"backupmeta.verify"}
     assert all(test.is_passed for suite in loaded for test in suite)
+
+
+def test_files_are_named_from_the_base_on() -> None:
+    places = [Source(Witness.BACKUP_RECORD, RECORD, None, line) for line in (3, 5)]
+    one = failing(*(judged("record-no-equals", "", "", place) for place in places))
+    ((suite,), (of_image,)) = (
+        JUnitXml.fromstring("".join(junit([each], VerificationView(base=Base("/home/u")))))
+        for each in (one, replace(one, path="/mnt" + ARCHIVE))
+    )
+    assert suite.name == "application_backups/app_a.tar.gz"
+    assert [test.name for test in suite][2] == "application_backups/app_a.tar.gz: record"
+    (failure,) = [test.result[0] for test in suite if test.result and test.is_failure]
+    assert "  - .appdata/backups/1234567890abcdefghij12345, line 5\n" in failure.text
+    assert of_image.name == ARCHIVE  # as the server saw it, wherever its image is mounted
 
 
 def test_without_a_target_there_is_an_empty_document() -> None:

@@ -14,15 +14,19 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-
 """
 
 import copy
+import gzip
 import hashlib
 import json
+import os
+import random
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import pytest
 from hypothesis import given
@@ -30,12 +34,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator, ValidationError
 
 import backupmeta
+from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Judged, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.ci import sarif
-from backupmeta.render.verified import MOST_RESULTS, Selection, blamed
+from backupmeta.render.verified import MOST_RESULTS, Selection, VerificationView, blamed
+from backupmeta.secrets import mask_text
 from tests.measured import KIBIBYTES_MORE, measured
 from tests.render.judged import (
     ARCHIVE,
@@ -56,11 +62,17 @@ PUBLISHED = json.loads(SCHEMA.read_bytes())
 VALIDATOR = Draft4Validator(PUBLISHED)
 # RFC 3986, appendix A: what a path, with or without the scheme "file", is made of
 URI = re.compile(r"(file:///)?([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*")
+# the same, §4.2: a relative reference is no colon's in its first segment, and no slash begins it
+RELATIVE = re.compile(r"(?![^/]*:)(?!/)([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})+")
 
 
-def run(*verifications: Verification, selection: Selection | None = None) -> Any:
+def view(selection: Selection | None = None, base: Base | None = None) -> VerificationView:
+    return VerificationView(selection=selection or Selection(), base=base or Base())
+
+
+def run(*verifications: Verification, selection: Selection | None = None, base: Base | None = None) -> Any:
     """Return the only run of a log that the schema allows."""
-    told = json.loads("".join(sarif(verifications, selection)))
+    told = json.loads("".join(sarif(verifications, view(selection, base))))
     validate(told)
     assert (told["version"], told["$schema"]) == ("2.1.0", PUBLISHED["id"])
     (only,) = told["runs"]
@@ -87,8 +99,8 @@ def result(one: Verification) -> Any:
     return only
 
 
-def uri(path: str) -> str:
-    told = json.loads("".join(sarif([passing(path=path)])))
+def uri(path: str, base: Base | None = None) -> str:
+    told = json.loads("".join(sarif([passing(path=path)], view(None, base))))
     return str(told["runs"][0]["artifacts"][0]["location"]["uri"])
 
 
@@ -129,7 +141,12 @@ def test_the_rules_are_the_vocabulary() -> None:
             "text": "the name's host is not the one of the record's url; what to do: "
             "find out whether the archive was renamed, or the record edited"
         },
-        "help": {"text": "find out whether the archive was renamed, or the record edited"},
+        "help": {
+            "text": "find out whether the archive was renamed, or the record edited",
+            "markdown": "the name's host is not the one of the record's url.\n\n"
+            "**What to do:** find out whether the archive was renamed, or the record edited.\n\n"
+            "`backupmeta checks name-host-differs` shows this.",
+        },
         "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["record"]},
     }
@@ -151,7 +168,7 @@ def test_artifacts_are_the_targets_with_their_digests() -> None:
             "hashes": {"sha-256": SHA256},
         },
         {"location": {"uri": "file:///home/u"}, "roles": ["analysisTarget"]},
-        {"location": {"uri": "gone.tar.gz"}, "roles": ["analysisTarget"]},
+        {"location": {"uri": "gone.tar.gz", "uriBaseId": "%SRCROOT%"}, "roles": ["analysisTarget"]},
     ]
 
 
@@ -159,7 +176,7 @@ def test_a_target_that_is_named_twice_is_one_artifact() -> None:
     told = run(passing(path="a"), account(), failing(judged("dump-missing"), path="./a"))
     assert [one["location"]["uri"] for one in told["artifacts"]] == ["a", "file:///home/u"]
     place = told["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
-    assert place == {"uri": "a", "index": 0}
+    assert place == {"uri": "a", "uriBaseId": "%SRCROOT%", "index": 0}
 
 
 def test_a_finding_without_evidence_is_at_its_target() -> None:
@@ -176,7 +193,7 @@ def test_a_finding_without_evidence_is_at_its_target() -> None:
         ],
         "partialFingerprints": dict.fromkeys(
             ("backupmeta/v1", "primaryLocationLineHash"),
-            hashlib.sha256(f"{ARCHIVE}\0dump-missing\0".encode()).hexdigest()[:32] + ":1",
+            hashlib.sha256(f"{ARCHIVE}\0\0{SHA256}\0dump-missing\0".encode()).hexdigest()[:32] + ":1",
         ),
     }
 
@@ -221,8 +238,9 @@ def test_a_line_is_a_region_of_the_file_itself_only() -> None:
         ("/", "file:///"),
         ("a:b/c:d", "a%3Ab/c%3Ad"),
         ("./a//b/", "a/b"),
-        ("../a", "../a"),
+        ("/work/../a", "file:///a"),
         (".", "."),
+        ("a b%c?d#e\x01\x7f", "a%20b%25c%3Fd%23e%01%7F"),
         ("c:\\inetpub\\vhosts\\a b", "file:///c:/inetpub/vhosts/a%20b"),
         ("a\\b", "a%5Cb"),
     ],
@@ -231,14 +249,23 @@ def test_paths_are_uris(path: str, written: str) -> None:
     assert uri(path) == written
 
 
-@given(st.binary(min_size=1).filter(lambda raw: b"\0" not in raw and not re.match(rb"[A-Za-z]:\\", raw)))
-def test_a_uri_gives_the_exact_bytes_back(raw: bytes) -> None:
-    told = uri(raw.decode("utf-8", "surrogateescape"))
-    assert URI.fullmatch(told)
-    split = urlsplit(told)
-    assert split.scheme == ("file" if raw.startswith(b"/") else "")
-    segments = [one for one in raw.split(b"/") if one not in {b"", b"."}]
-    assert unquote_to_bytes(split.path).lstrip(b"/") == (b"/".join(segments) or (b"" if split.scheme else b"."))
+SEGMENTS = st.lists(
+    st.binary(min_size=1, max_size=8).filter(lambda raw: not {*raw} & {*b"\0/"} and raw not in {b".", b".."}),
+    min_size=1,
+    max_size=4,
+).filter(lambda parts: mask_text(text := os.fsdecode(b"/".join(parts))) == text)
+
+
+@given(SEGMENTS)
+def test_a_uri_gives_the_exact_bytes_back(parts: list[bytes]) -> None:
+    path = os.fsdecode(b"/".join(parts))
+    relative, absolute = uri(f"/work/{path}", Base("/work")), uri(f"/work/{path}", Base("/other"))
+    assert RELATIVE.fullmatch(relative)
+    assert URI.fullmatch(absolute)
+    assert urlsplit(relative)[:2] == ("", "")
+    assert unquote_to_bytes(urlsplit(relative).path) == b"/".join(parts)
+    for whole in (absolute, urljoin("file:///work/", relative)):
+        assert unquote_to_bytes(urlsplit(whole).path) == b"/work/" + b"/".join(parts)
 
 
 @pytest.mark.parametrize(
@@ -295,10 +322,11 @@ def subjects(told: Any) -> list[str]:
 def left_out(told: Any) -> list[tuple[str, str, int]]:
     """Return what the only invocation says was left out: ids, severities, numbers."""
     (invocation,) = told["invocations"]
-    assert invocation["executionSuccessful"]
     rules = told["tool"]["driver"]["rules"]
     said = []
     for one in invocation["toolExecutionNotifications"]:
+        if one["level"] == "error":  # it is not about what was left out
+            continue
         assert rules[one["associatedRule"]["index"]]["id"] == one["associatedRule"]["id"]
         said.append((one["associatedRule"]["id"], one["properties"]["severity"], one["properties"]["leftOut"]))
     return said
@@ -308,7 +336,9 @@ def test_a_run_has_at_most_as_many_results_as_github_shows() -> None:
     assert MOST_RESULTS == 5000
     names = [str(number) for number in range(5003)]
     selection = Selection()
-    document = json.loads("".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], selection)))
+    document = json.loads(
+        "".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], view(selection)))
+    )
     (told,) = document["runs"]
     assert subjects(told) == names[:5000]
     assert left_out(told) == [("file-missing", "warning", 3)]
@@ -381,21 +411,104 @@ def test_nothing_that_was_left_out_is_nothing_to_say() -> None:
     assert (left_out(run(failing(judged("dump-missing")), selection=selection)), selection.line) == ([], "")
 
 
+def of_image(image: str) -> Verification:
+    """Return what comes out of an archive of an image, by a line of its record."""
+    place = Source(Witness.BACKUP_RECORD, RECORD, None, 8, 155)
+    return replace(failing(judged("record-nul", "title", "", place)), path=f"{image}{ARCHIVE}")
+
+
+def test_files_are_named_from_the_base_on() -> None:
+    told = run(of_image("/builds/7/image"), base=Base("/builds/7"))
+    assert told["originalUriBaseIds"]["%SRCROOT%"]["uri"] == "file:///builds/7/"
+    target = {"uri": "image/home/u/application_backups/app_a.tar.gz", "uriBaseId": "%SRCROOT%"}
+    assert told["artifacts"][0]["location"] == target
+    (found,) = told["results"]
+    assert found["analysisTarget"] == {**target, "index": 0}
+    assert found["locations"] == [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": f"image{RECORD}", "uriBaseId": "%SRCROOT%"},
+                "region": {"startLine": 8},
+            },
+            "message": {"text": f"backup record, {RECORD}, line 8"},  # as its server saw it
+        }
+    ]
+
+
+def test_a_log_differs_between_runners_by_its_base_alone() -> None:
+    here, there = (run(of_image(f"{folder}/i"), base=Base(folder)) for folder in ("/builds/7", "/home/runner/work/a b"))
+    assert here.pop("originalUriBaseIds") != there.pop("originalUriBaseIds")
+    assert here == there
+
+
+def test_a_file_outside_of_the_base_is_an_address() -> None:
+    (found,) = run(of_image("/mnt/i"), base=Base("/builds/7"))["results"]
+    assert found["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": f"file:///mnt/i{RECORD}"}
+
+
+def test_the_invocation_says_how_the_run_went() -> None:
+    for verifications, code, is_success, description in (
+        ((passing(),), 0, True, "1 target: 1 pass"),
+        ((passing(), failing(judged("dump-missing"))), 1, True, "2 targets: 1 pass, 1 fail"),
+        ((failing(judged("dump-missing")), unreadable()), 2, False, "2 targets: 1 fail, 1 unreadable"),
+        ((), 2, False, "0 targets: nothing was verified"),
+    ):
+        (invocation,) = run(*verifications)["invocations"]
+        assert (invocation["exitCode"], invocation["executionSuccessful"]) == (code, is_success)
+        assert invocation["exitCodeDescription"] == description
+
+
+def test_how_the_run_went_does_not_depend_on_what_is_shown() -> None:
+    quiet = VerificationView(is_quiet=True)
+    (told,) = json.loads("".join(sarif([passing(), failing(judged("dump-missing"), path="a")], quiet)))["runs"]
+    assert [one["location"]["uri"] for one in told["artifacts"]] == ["a"]
+    assert told["invocations"][0]["exitCodeDescription"] == "2 targets: 1 pass, 1 fail"
+    (told,) = json.loads("".join(sarif([passing()], quiet)))["runs"]
+    assert (told["artifacts"], told["invocations"][0]["exitCode"]) == ([], 0)
+
+
+def test_what_could_not_be_read_is_a_notification() -> None:
+    found = judged("archive-unreadable", "", "Permission denied")
+    (invocation,) = run(passing(), unreadable(found, path="/work/a b"), base=Base("/work"))["invocations"]
+    assert invocation["toolExecutionNotifications"] == [
+        {
+            "message": {"text": "it could not be read: the archive can't be read (Permission denied)"},
+            "level": "error",
+            "locations": [
+                {"physicalLocation": {"artifactLocation": {"uri": "a%20b", "uriBaseId": "%SRCROOT%", "index": 1}}}
+            ],
+            "associatedRule": {"id": "archive-unreadable", "index": list(FINDINGS).index("archive-unreadable")},
+        }
+    ]
+
+
+def test_a_log_is_packed_as_small_as_github_accepts_it() -> None:
+    """GitHub docs, "SARIF support for code scanning": at most 10 MB, packed by gzip; these are 12 MB, packed."""
+    noise = random.Random(1)  # noqa: S311 - no secret
+    names = [noise.randbytes(10_000).hex() for _ in range(1_200)]
+    selection = Selection()
+    document = "".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], view(selection)))
+    assert 7_000_000 < len(gzip.compress(document.encode())) < 10_000_000
+    (told,) = json.loads(document)["runs"]
+    assert len(told["results"]) + selection.left_out["file-missing", Severity.WARNING] == len(names)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
 @pytest.mark.parametrize("severity", [Severity.WARNING, Severity.NOTE])  # errors wait for nothing
 def test_memory_does_not_grow_with_the_results(severity: Severity) -> None:
     script = f"""
 import sys
+from backupmeta.checks.identity import Base
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.ci import sarif
-from backupmeta.render.verified import Selection, blamed
+from backupmeta.render.verified import Selection, VerificationView, blamed
 
 
 found = (Judged(Finding(FINDINGS["file-missing"], "x" * 20_000), Severity("{severity}")),)
 for part in sarif((Verification("archive", "a", Verdict.FAIL, None, found) for _ in range(int(sys.argv[1]))),
-                Selection(1_000_000, has_notes=True)):
+                VerificationView(selection=Selection(1_000_000, has_notes=True))):
     print(len(part))
 """
     few, many = measured(script, "1"), measured(script, "4000")
@@ -413,7 +526,7 @@ def test_hostile_names_are_valid(name: str) -> None:
 
 @given(VERIFICATIONS)
 def test_anything_is_valid(verifications: list[Verification]) -> None:
-    document = json.loads("".join(sarif(verifications, Selection(has_notes=True))))
+    document = json.loads("".join(sarif(verifications, view(Selection(has_notes=True)))))
     (told,) = document["runs"]
     validate(document)
     assert len(told["results"]) == sum(len(one.judged) for one in verifications)
@@ -433,7 +546,7 @@ def test_the_most_severe_are_shown_and_the_rest_is_counted(
     most: int,
     has_notes: bool,  # noqa: FBT001 - hypothesis passes by position
 ) -> None:
-    told = json.loads("".join(sarif(verifications, Selection(most, has_notes=has_notes))))["runs"][0]
+    told = json.loads("".join(sarif(verifications, view(Selection(most, has_notes=has_notes)))))["runs"][0]
     wanted = [
         found
         for one in verifications
