@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Write what a program knows into the pages of `backupmeta/manual/`, each section between its two marks.
+"""Write what a program knows into README.md and the pages of `backupmeta/manual/`.
+
+These are sections, each between its two marks, and the answers of examples.
 
 scripts/make_manual.py            write it
 scripts/make_manual.py --check    write nothing; name the page that differs and exit 1 if there is any
@@ -7,12 +9,14 @@ scripts/make_manual.py --check    write nothing; name the page that differs and 
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from reference import library_page, tables
-from reference.sections import MANUAL, Writer, filled
+from reference.examples import Stage
+from reference.sections import MANUAL, README, Writer, filled
 from tampering import answers
 
 WRITERS: Final[Mapping[str, Writer]] = {**tables.WRITERS, **library_page.WRITERS, **answers.WRITERS}
@@ -20,10 +24,12 @@ WRITERS: Final[Mapping[str, Writer]] = {**tables.WRITERS, **library_page.WRITERS
 
 def differing() -> Iterator[tuple[Path, str]]:
     """Yield each page that is not as it should be, with what it should be."""
-    for path in sorted(MANUAL.glob("*.md")):
-        text = path.read_text("utf-8")
-        if (whole := filled(text, WRITERS)) != text:
-            yield path, whole
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(Path(folder))
+        for path in (*sorted(MANUAL.glob("*.md")), README):
+            text = path.read_text("utf-8")
+            if (whole := stage.shown(filled(text, WRITERS))) != text:
+                yield path, whole
 
 
 def main() -> int:

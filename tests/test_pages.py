@@ -1,20 +1,38 @@
-"""What the README and the manual say to type, typed."""
+"""What the README and the manual say to type, typed; what they name is there."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
+from typing import Final
 
+import click
 import pytest
+from reference.examples import EXAMPLE
+from reference.sections import HEADING, SECTION, anchor
 
+import backupmeta
+from backupmeta.api.models import Response
+from backupmeta.archive.limits import Limits
+from backupmeta.catalog.schema import TABLES
+from backupmeta.catalog.views import VIEWS
 from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.cli.commands import COMMANDS, command
+from backupmeta.cli.schema_cmd import PRINTED
+from backupmeta.events.claims import KINDS
+from backupmeta.record.fields import FIELDS, OTHER_KEYS
 from tests.invented import NAME, TIME, run
 from tests.sites import honest, packed, record
 
 PROJECT = Path(__file__).parent.parent
 MANUAL = {page.stem: page.read_text("utf-8") for page in sorted(PROJECT.glob("backupmeta/manual/*.md"))}
-PAGES = "\n".join(((PROJECT / "README.md").read_text("utf-8"), *MANUAL.values()))
+README: Final = (PROJECT / "README.md").read_text("utf-8")
+WRITTEN: Final = {**MANUAL, "README": README}
+PAGES = "\n".join(WRITTEN.values())
 LATER = NAME.replace("06-13", "06-14")
 
 
@@ -85,10 +103,104 @@ def test_every_group_of_checks_is_there() -> None:
     assert all(f"| `{kind.group}` |" in MANUAL["verify"] for kind in FINDINGS.values())
 
 
+def test_the_readme_is_short() -> None:
+    assert len(README.encode()) <= 8192
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_links_lead_somewhere(page: str) -> None:
+    folder = PROJECT if page == "README" else PROJECT / "backupmeta/manual"
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(WRITTEN[page])):
+        path, _, part = target.partition("#")
+        file = folder / path if path else folder / f"{page}.md"
+        assert file.exists(), target
+        assert not part or part in map(anchor, HEADING.findall(file.read_text("utf-8"))), target
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+ELSEWHERE: Final = {
+    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups"),
+    *("--compare", "--occurrence", "--timeline_name"),
+}
+"""Names of other programs and formats."""
+SCRIPT: Final = re.compile(r"scripts/(\w+\.py)")
+
+
+@cache
+def names() -> frozenset[str]:
+    """Return what a page may name: ids, fields, keys, columns, bounds, schemas, formats, public names."""
+    tables = [(table.name, *table.names) for table in TABLES]
+    views = [(name, *(column.name for column, _ in view.columns)) for name, view in VIEWS.items()]
+    public = [(name, *dir(getattr(backupmeta, name))) for name in backupmeta.__all__]
+    keys = [(field.name, field.key or "") for field in FIELDS]
+    params = (each.type for name in COMMANDS for each in command(name).params)
+    choices = [tuple(map(str, each.choices)) for each in params if isinstance(each, click.Choice)]
+    errcodes = re.findall(r'"(\w+_\w+)"', (PROJECT / "backupmeta/errors.py").read_text("utf-8"))
+    return frozenset(
+        {*FINDINGS, *KINDS, *COMMANDS, *PRINTED, *OTHER_KEYS, *Response.model_fields, *errcodes, *ELSEWHERE}
+        | {bound.name for bound in fields(Limits)}
+        | {name for group in (*tables, *views, *public, *keys, *choices) for name in group}
+        | {"account", "local_path", "server_path"}
+    )
+
+
+@cache
+def options(name: str) -> frozenset[str]:
+    """Return the options of a command."""
+    return frozenset({"-h", "--help", *(option for each in command(name).params for option in each.opts)})
+
+
+def spans(page: str) -> list[str]:
+    """Return what stands in code in the lines of a page that are written by hand."""
+    by_hand = without_code(SECTION.sub("", WRITTEN[page]))
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", by_hand)]
+
+
+def calls(page: str) -> list[list[str]]:
+    """Return the words of each call of a command in a page."""
+    by_hand = SECTION.sub("", WRITTEN[page]).replace("\\\n", " ")
+    lines = re.findall(r"^(?:    )?(?:\$ )?backupmeta ([a-z].*)$", by_hand, re.MULTILINE)
+    phrases = (span.removeprefix("backupmeta ") for span in spans(page))
+    named = (phrase for phrase in phrases if phrase.split(" ")[0] in COMMANDS)
+    return [shlex.split(re.split(r" [|>] ", line)[0], comments=True) for line in (*lines, *named)]
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_ids_fields_and_columns_in_a_page_are_there(page: str) -> None:
+    words = {span for span in spans(page) if re.fullmatch(r"[a-z]+([-_][a-z0-9]+)+", span)}
+    assert words - names() == set()
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_commands_and_options_in_a_page_are_there(page: str) -> None:
+    for name, *words in calls(page):
+        assert name in COMMANDS
+        given = words[: words.index("--")] if "--" in words else words
+        asked = {word.split("=")[0] for word in given if re.match(r"--?[a-z]", word)}
+        assert asked - options(name) == set(), " ".join((name, *words))
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_options_that_a_page_speaks_of_are_there(page: str) -> None:
+    known = frozenset({"--version"}).union(ELSEWHERE, *map(options, COMMANDS))
+    for span in spans(page):
+        script = SCRIPT.match(span)
+        source = (PROJECT / "scripts" / script[1]).read_text("utf-8") if script else ""
+        asked = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", span))
+        assert {option for option in asked - known if f'"{option}"' not in source} == set(), span
+
+
 @pytest.mark.long
 def test_the_examples_of_the_library_are_typed(tmp_path: Path) -> None:
-    (tmp_path / "examples.py").write_text("\n".join(blocks("python")))
-    environment = {**os.environ, "MYPYPATH": str(Path(__file__).parent.parent)}
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "examples.py"]
+    for page, text in WRITTEN.items():
+        programs = (example["python"] or "" for example in EXAMPLE.finditer(text))
+        (tmp_path / f"{page.replace('-', '_')}.py").write_text("".join(programs))
+    environment = {**os.environ, "MYPYPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "."]
     checked = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False, text=True)
     assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout

@@ -14,6 +14,7 @@ from time import monotonic, time
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from backupmeta.account import places
 from backupmeta.account.roots import apart
@@ -34,7 +35,8 @@ from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import display
 from backupmeta.render.exports import EXPORTS
-from backupmeta.render.formats import Trait, View
+from backupmeta.render.exports import datasette_metadata as metadata_of
+from backupmeta.render.formats import Trait, View, pretty
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned, change_line
 from backupmeta.search import Protected, Search
@@ -201,9 +203,14 @@ def _exported(name: str) -> str:
     metavar="NAME",
     help="What: backups, installs, plugins, themes, files, findings, provenance, history, accounts, scans, ….",
 )
+@click.option(
+    "--datasette-metadata",
+    is_flag=True,
+    help="Write, instead, what each table and column means: JSON for datasette -m.",
+)
 @options.answering(EXPORTS)
 @options.quiet
-def export(catalog: str, format_name: str, table: str, destination: Destination) -> int:
+def export(catalog: str, format_name: str, table: str, *, datasette_metadata: bool, destination: Destination) -> int:
     """Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.
 
     Times are in UTC, secrets are masked. JSONL and CSV have times as 2024-06-13T20:55:21+00:00, and bytes in base64;
@@ -214,9 +221,14 @@ def export(catalog: str, format_name: str, table: str, destination: Destination)
       backupmeta export catalog.sqlite --csv > backups.csv
       backupmeta export catalog.sqlite --jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
       backupmeta export catalog.sqlite --format parquet -o backups.parquet
+      backupmeta export catalog.sqlite --datasette-metadata -o metadata.json
     """
     protected = options.in_catalog(catalog).protected()
     output.refuse_evidence(destination.path, protected)
+    if datasette_metadata:
+        _refuse_rows(format_name)
+        destination.write([pretty(metadata_of(catalog))], protected)
+        return 0
     if Trait.IN_A_FILE_ALONE in EXPORTS[format_name].traits:
         _check_file(destination, format_name)
     messages.write_age(catalog)
@@ -224,6 +236,15 @@ def export(catalog: str, format_name: str, table: str, destination: Destination)
     parts = EXPORTS[format_name].render(exporting(catalog, table, findings), View(destination.width))
     destination.write(parts, protected)
     return messages.report(findings, Severity.ERROR)
+
+
+def _refuse_rows(format_name: str) -> None:
+    """Raise `click.UsageError` where something was given that is for rows: metadata are JSON, about all tables."""
+    is_default = click.get_current_context().get_parameter_source("table") is ParameterSource.DEFAULT
+    given = {"--table": not is_default, f"--format {format_name}": format_name not in {"json", "jsonl"}}
+    for option, is_given in given.items():
+        if is_given:
+            raise click.UsageError(f"--datasette-metadata is JSON about all tables; {option} is for rows")
 
 
 def _check_file(destination: Destination, format_name: str) -> None:

@@ -60,8 +60,19 @@ _AHEAD: Final = 32
     help="Don't judge this: a check's id, or a group. Repeatable.",
 )
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
-@click.option("--baseline", "baseline_file", metavar="FILE", help="Let what is known pass: the findings in FILE.")
-@click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, as a baseline.")
+@click.option(
+    "--baseline",
+    "baseline_file",
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="Let what is known pass: the findings in FILE.",
+)
+@click.option(
+    "--write-baseline",
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="Write what is found to FILE, as a baseline.",
+)
 @options.as_of("for old images")
 @click.option(
     "--sarif-results",
@@ -74,6 +85,7 @@ _AHEAD: Final = 32
     "--relative-to",
     type=click.Path(exists=True, file_okay=False),
     metavar="FOLDER",
+    shell_complete=completion.folder,
     help="Formats for CI, baselines: name files from FOLDER on; by default from the working folder.",
 )
 @options.looking("--root", in_catalog=True)

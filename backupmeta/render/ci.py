@@ -48,6 +48,8 @@ _FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
 
 _ROOT: Final = "%SRCROOT%"
 _SCHEME: Final = "file:///"
+_MOST_PLACES: Final = 100
+"""How many places of a result GitHub shows; a result with more than 1,000 it refuses."""
 _MOST_PACKED: Final = 8_000_000
 """Bytes of results, packed: GitHub refuses a log of more than 10 MB, and targets and rules need room, too."""
 _GZIP: Final = 31
@@ -230,9 +232,9 @@ class _Run:
 
     @property
     def invocation(self) -> dict[str, object]:
-        """How the run went (§3.20): with a success also where findings fail targets, but not where one is unread."""
+        """How the run went (§3.20): it is no success where nothing was judged, for then GitHub drops all results."""
         return {
-            "executionSuccessful": self._tally.exit_code != verified.UNREAD,
+            "executionSuccessful": any(self._tally.verdicts[verdict] for verdict in (Verdict.PASS, Verdict.FAIL)),
             "exitCode": self._tally.exit_code,
             "exitCodeDescription": self._tally.line,
             "toolExecutionNotifications": [
@@ -303,9 +305,11 @@ class _Run:
         Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
         """
         places = [place for place in judged.finding.evidence if place.path] or on_disk(verification.server_path)
-        first, *others = (self._location(verification, place) for place in places)
-        related = [place for index, place in enumerate(others) if place not in others[:index]]
+        first, *others = (self._location(verification, place) for place in places[:_MOST_PLACES])
+        related = list({spaced(place): place for place in others}.values())
         described: dict[str, object] = {"locations": [first], **({"relatedLocations": related} if related else {})}
+        if left_out := len(places[_MOST_PLACES:]):
+            described["properties"] = {"placesLeftOut": left_out}
         target = self._file(verification, verification.server_path)
         if self._file(verification, places[0].path) != target:
             described["analysisTarget"] = target
@@ -361,7 +365,7 @@ def _unread(verification: Verification, location: dict[str, object]) -> dict[str
 
 
 def _left_out(selection: verified.Selection) -> Iterator[dict[str, object]]:
-    """Yield what was left out (§3.58), by severity and rule. No level is an error's: the run went well (§3.58.6)."""
+    """Yield what was left out (§3.58), by severity and rule. No level is an error's: it was left out on purpose."""
     left_out = sorted(selection.left_out.items(), key=lambda item: (item[0][1].rank, _RULES[item[0][0]]))
     for (id_, severity), number in left_out:
         yield {

@@ -10,11 +10,13 @@ from typing import Final
 
 PROJECT: Final = Path(__file__).parents[2]
 MANUAL: Final = PROJECT / "backupmeta/manual"
+README: Final = PROJECT / "README.md"
 
 Writer = Callable[[], str]
 """Writes a section: Markdown without an empty line at its ends."""
 
-_SECTION: Final = re.compile(r"<!-- begin (\S+) -->\n.*?<!-- end \1 -->", re.DOTALL)
+SECTION: Final = re.compile(r"<!-- begin (\S+) -->\n.*?<!-- end \1 -->", re.DOTALL)
+HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _MARK: Final = re.compile(r"<!-- (?:begin|end) ")
 _WIDEST: Final = 60
 
@@ -24,9 +26,9 @@ def filled(text: str, writers: Mapping[str, Writer]) -> str:
 
     Raises `KeyError` for a section that nobody writes, `ValueError` for a mark without its other mark.
     """
-    if len(_MARK.findall(text)) != 2 * len(_SECTION.findall(text)):
+    if len(_MARK.findall(text)) != 2 * len(SECTION.findall(text)):
         raise ValueError("a section is not between a mark of its beginning and one of its end")
-    return _SECTION.sub(lambda section: _written(section[1], writers), text)
+    return SECTION.sub(lambda section: _written(section[1], writers), text)
 
 
 def _written(name: str, writers: Mapping[str, Writer]) -> str:
@@ -43,6 +45,11 @@ def _lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     widths = [min(max(map(len, column)), _WIDEST) for column in zip(*cells, strict=True)]
     first, *others = ("| " + " | ".join(map(str.ljust, row, widths)).rstrip() + " |" for row in cells)
     yield from (first, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *others)
+
+
+def anchor(heading: str) -> str:
+    """Return the name of a heading in a link, as GitHub and GitLab make it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def code(text: str) -> str:
