@@ -64,6 +64,7 @@ def view(
     destination.write(ANSWERS[format_name].render(answer, shown), where.protected(target))
     altered = [finding for finding in findings if finding.rule == rules.CATALOG_ALTERED]
     if isinstance(answer, AnswerError):
+        messages.write_notes(answer)
         return messages.report(altered if where.catalog else findings, Severity.ERROR) or 1
     named = set(map(os.path.abspath, where.roots))
     odd = (
@@ -242,7 +243,8 @@ def _nothing(
 ) -> Iterator[str]:
     """Yield that there is nothing, and what there is instead of what was asked for."""
     advice = "" if where.roots or where.catalog or criteria.are_given else "; name a ROOT"
-    yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    nothing = f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    yield "; ".join([nothing, *where.obstacles])
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
 

@@ -150,7 +150,7 @@ def scan(
         output.flush()
         return _INTERRUPTED
     code = write_result(is_whole=True)
-    if not messages.is_whole(tally, where.name):
+    if not messages.is_whole(tally, where.name, where.obstacles):
         code = 2
     if failing := change_line(tally, fail_on):
         messages.write_line(f"--fail-on: {failing}")
@@ -392,7 +392,7 @@ def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None)
     for root, reason in tally.unread.items():
         messages.write_line(f"{root}: {reason}")
     messages.write_unread_accounts(tally)
-    return messages.is_whole(tally, where.name)
+    return messages.is_whole(tally, where.name, where.obstacles)
 
 
 def _command() -> str:

@@ -221,7 +221,7 @@ def timeline(
         view = TimelineView(destination.width, unset or UNSET[0])
         for part in bar.making_way(TIMELINES[format_name].render(_counted(events, tally), view)):
             write(part)
-    for line in chain(_lines(tally, where.name), _losses(findings)):
+    for line in chain(_lines(tally, where), _losses(findings)):
         messages.write_line(line)
     criteria = Criteria(user, period=period)
     is_unmet = criteria.are_given and not tally["events"]
@@ -251,10 +251,11 @@ def _losses(findings: Iterable[Finding]) -> Iterator[str]:
         yield f"{rule.severity}: {rule.sentence}: {counted(times, 'time')} [{rule.id}]"
 
 
-def _lines(tally: Counter[str], where: str) -> Iterator[str]:
+def _lines(tally: Counter[str], where: Where) -> Iterator[str]:
     """Yield what a reader of the events may miss."""
     if not tally["events"]:
-        yield f"nothing happened in {where}; name another ROOT, or a wider time"
+        nothing = f"nothing happened in {where.name}; name another ROOT, or a wider time"
+        yield "; ".join([nothing, *where.obstacles])
     if contradicted := tally["contradicted"]:
         events = f"{contradicted:,} of {counted(tally['events'], 'event')} {are(contradicted)}"
         yield f"{events} contradicted by other witnesses"

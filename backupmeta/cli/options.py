@@ -7,7 +7,7 @@ the name of a format. The first clause of an option's help is the same in all co
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from time import time
 from types import MappingProxyType
@@ -15,19 +15,23 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import click
 
+from backupmeta.account.roots import conventional
+from backupmeta.advice import of_empty
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
 from backupmeta.archive.member import PATH_MAX
 from backupmeta.cli import completion, messages, output
 from backupmeta.errors import did_you_mean
+from backupmeta.evidence import join_server_path
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
 from backupmeta.search import Period, Protected, Search
-from backupmeta.words import counted, cut
+from backupmeta.words import counted, cut, few
 
 Command: TypeAlias = Callable[..., int]
 Decorator: TypeAlias = Callable[[Command], Command]
 
+_MOST_PLACES: Final = 5
 _DAY: Final = 86_400
 _LONGEST_SHOWN: Final = 60
 COUNT: Final[click.IntRange] = click.IntRange(0, 10**12)
@@ -157,6 +161,17 @@ class Where(NamedTuple):
         """What stands for it in a sentence."""
         image = "" if self.sysroot is None else f" of {self.sysroot}"
         return self.catalog or ", ".join(self.roots) or f"the conventional places{image}"
+
+    @property
+    def obstacles(self) -> Iterator[str]:
+        """Why nothing may be found where it looks, a sentence each: where that is, that nothing is mounted there."""
+        if self.catalog is not None:
+            return
+        if not self.roots:
+            places = conventional(self.sysroot)
+            shown = [place.seen_at if place.depth == 0 else join_server_path(place.seen_at, "*") for place in places]
+            yield f"looked in {few(shown, _MOST_PLACES)}"
+        yield from of_empty(self.roots or filter(None, [self.sysroot]))
 
     def search(self, user: str | None = None) -> Search:
         """Return what looks there, for all or for what a ``user`` has; of a catalog, tell its age."""

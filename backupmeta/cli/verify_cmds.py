@@ -158,7 +158,8 @@ def verify(
         messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
-        messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
+        nothing = f"there is no backup in {', '.join(targets) or where.name}; {advice}"
+        messages.write_line("; ".join([nothing, *where._replace(roots=targets or where.roots).obstacles]))
     elif format_name != "text" or destination.path is not None:
         messages.write_remark(tally.line)
     return tally.exit_code
