@@ -123,7 +123,7 @@ def without_code(text: str) -> str:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 ELSEWHERE: Final = {
-    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups"),
+    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups", "target-mount"),
     *("--compare", "--occurrence", "--timeline_name"),
     *("fail-on", "sarif-file"),
 }
