@@ -5,6 +5,7 @@ bytes that are not UTF-8. Secrets are masked: a catalog holds none.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
@@ -21,6 +22,7 @@ from backupmeta.findings import Finding, Severity
 from backupmeta.objects import as_json, json_object
 from backupmeta.provenance import Source, place_in
 from backupmeta.record import values
+from backupmeta.words import place
 
 MOST_SCANS: Final = 20
 """How many scans are listed at most."""
@@ -250,6 +252,25 @@ class ReportedFinding:
     evidence: tuple[Source, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AccountFindings:
+    """The findings of one kind about one account.
+
+    Attributes:
+        account: the number of the account; None for roots.
+        id: the id of their rule.
+        severity: error, warning or note.
+        times: how many there are.
+        message: what the first of them says.
+    """
+
+    account: int | None
+    id: str
+    severity: str
+    times: int
+    message: str
+
+
 @dataclass(frozen=True)
 class Report:
     """What a report tells.
@@ -296,9 +317,25 @@ class Report:
         return tuple(finding for finding in self.findings if is_contradiction(finding.id))
 
     @cached_property
+    def account_findings(self) -> tuple[AccountFindings, ...]:
+        """The findings by account and kind: the accounts with the worst first, and of each the worst first."""
+        times = Counter((finding.account, finding.id, finding.severity) for finding in self.findings)
+        messages: dict[tuple[int | None, str, str], str] = {}
+        for finding in self.findings:
+            messages.setdefault((finding.account, finding.id, finding.severity), finding.message)
+        places = {account: place for place, (account, *_) in reversed([*enumerate(messages)])}
+        kinds = (AccountFindings(*kind, times[kind], message) for kind, message in messages.items())
+        return tuple(sorted(kinds, key=lambda kind: places[kind.account]))
+
+    @cached_property
+    def account_names(self) -> Mapping[int, str]:
+        """What the accounts are called, by number: their hosts, and their paths as the server saw them."""
+        return {account.number: place(account.host, account.seen) for account in self.accounts}
+
+    @cached_property
     def account_paths(self) -> Mapping[int, str]:
-        """The accounts' paths, by number."""
-        return {account.number: account.path for account in self.accounts}
+        """The accounts' paths as the server saw them, by number."""
+        return {account.number: account.seen for account in self.accounts}
 
     def json_members(self) -> Iterator[tuple[str, object]]:
         """Yield the members of its JSON: lists are iterators, whose objects are made while they are taken."""

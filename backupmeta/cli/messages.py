@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec
 
 import click
 
-from backupmeta.errors import AnswerError
+from backupmeta.advice import next_step
+from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
 from backupmeta.secrets import mask_text
@@ -29,6 +30,7 @@ _NEWER: Final[Mapping[str, str]] = {
     "--limit": "--bound",
     "--to": "--format",
     "--all": "--to",
+    "--digest": "--archive-digest",
 }
 """What options that commands had are called now."""
 
@@ -82,6 +84,12 @@ def _with_newer(error: click.NoSuchOption) -> click.UsageError:
     return click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", ctx)
 
 
+def write_notes(error: Exception) -> None:
+    """Print on stderr what was noted at an ``error`` whose own text is an answer."""
+    for note in getattr(error, "__notes__", ()):
+        write_line(note)
+
+
 def _lines_of(error: Exception) -> Sequence[str]:
     """Return what an ``error`` says: of a policy, a line for each mistake; of an answer, also why it may be wrong."""
     if isinstance(error, MemoryError | RecursionError):
@@ -89,6 +97,8 @@ def _lines_of(error: Exception) -> Sequence[str]:
     notes: Sequence[str] = getattr(error, "__notes__", ())
     if isinstance(error, AnswerError):
         return [error.message, *notes]
+    if isinstance(error, EvidenceError) and not error.advice and (step := next_step(error)):
+        return [f"{error}; {step}", *notes]
     if isinstance(error, OSError) and not isinstance(error, ChildProcessError):
         reason = error.strerror or str(error) or type(error).__name__
         return [f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}"]
@@ -103,10 +113,14 @@ def write_unread_accounts(tally: "ScanResult") -> None:
         write_line(f"{more:,} more could not be read, or not to the end")
 
 
-def is_whole(tally: "ScanResult", where: str) -> bool:
-    """Return whether a scan of what is ``where`` it looked read all accounts; where there is none, print that."""
+def is_whole(tally: "ScanResult", where: str, obstacles: Iterable[str]) -> bool:
+    """Return whether a scan of what is ``where`` it looked read all accounts.
+
+    Where there is none, print that, and the ``obstacles`` that may be why.
+    """
     if not tally.accounts and not tally.unread:
-        write_line(f"there is no account in {where}; name a home, a folder of homes, or a folder of archives")
+        nothing = f"there is no account in {where}; name a home, a folder of homes, or a folder of archives"
+        write_line("; ".join([nothing, *obstacles]))
         return False
     return not tally.unread and not tally.unreadable
 

@@ -11,6 +11,7 @@ compare as their texts do; versions have an order of their own.
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cache
@@ -18,15 +19,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backupmeta.catalog.report import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.checks.applications import order
-from backupmeta.render import report_text
+from backupmeta.render import report_summary, report_text
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact
-from backupmeta.render.report_text import shown
+from backupmeta.render.report_summary import shown
 from backupmeta.words import minute, place
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 _SCRIPTS: Final = ("page.js", "chart.umd.min.js", "plots.js")
+_AFTER_SEPARATOR: Final = re.compile(r"(?<=\S[/\\_])(?=[^/\\_])")
 _NO_MARKUP: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 _Cells = list[Any]
@@ -74,6 +77,7 @@ class Column(NamedTuple):
         below: the key of the column that it stands below of, in the same cell of the table.
         is_detail: whether it is shown for one row, once that is opened.
         is_filter: whether rows can be chosen by it.
+        is_group: whether rows stand below its cells, and are told apart by these.
     """
 
     key: str
@@ -83,6 +87,7 @@ class Column(NamedTuple):
     below: str = ""
     is_detail: bool = False
     is_filter: bool = False
+    is_group: bool = False
 
     @property
     def target(self) -> str:
@@ -111,8 +116,7 @@ def _detail(key: str, label: str, kind: CellKind, value: Callable[[Any, Report],
 
 
 def _evidence(finding: ReportedFinding, report: Report) -> list[tuple[str, str]]:
-    base = None if finding.account is None else report.account_paths[finding.account]
-    return list(report_text.places(finding, base))
+    return list(report_text.places(finding, report))
 
 
 def _seen_elsewhere(account: ReportedAccount, _report: Report) -> str | None:
@@ -144,6 +148,20 @@ _FINDINGS: Final = (
     _detail("advice", "Advice", CellKind.TEXT),
 )
 
+_BY_ACCOUNT: Final = (
+    Column("account", "Account", CellKind.LINK, is_filter=True, is_group=True),
+    Column("severity", "Severity", CellKind.WORD, is_filter=True),
+    Column("times", "Times", CellKind.COUNT),
+    Column("message", "What the first of them says", CellKind.TEXT),
+    Column("id", "Kind", CellKind.CODE, below="message", is_filter=True),
+)
+
+_PEOPLE: Final = (
+    Column("user", "Owner", CellKind.TEXT),
+    Column("login", "Administrator", CellKind.TEXT),
+    Column("email", "Address of the administrator", CellKind.TEXT, below="login"),
+)
+
 _BACKUPS: Final = (
     Column("time", "Made (UTC)", CellKind.TIME),
     Column("title", "Site", CellKind.TEXT),
@@ -151,6 +169,7 @@ _BACKUPS: Final = (
     Column("application", "Application", CellKind.TEXT, is_filter=True),
     Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
+    *_PEOPLE,
     Column("state", "State", CellKind.WORD, is_filter=True),
     Column("verdict", "Verdict", CellKind.WORD, below="state", is_filter=True),
     Column("bytes", "Size", CellKind.BYTES),
@@ -160,7 +179,6 @@ _BACKUPS: Final = (
     _detail("id", "Id", CellKind.CODE),
     Column("install", "Install", CellKind.LINK, is_detail=True),
     _detail("install_id", "Id of the install", CellKind.CODE),
-    _detail("user", "Owner", CellKind.TEXT),
     _detail("path", "Folder of the install", CellKind.CODE),
     _detail("location", "Location", CellKind.TEXT),
     _detail("note", "Note", CellKind.TEXT),
@@ -174,13 +192,13 @@ _INSTALLS: Final = (
     Column("application", "Application", CellKind.TEXT, is_filter=True),
     Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
+    *_PEOPLE,
     Column("created", "Installed (UTC)", CellKind.TIME),
     Column("updated", "Updated (UTC)", CellKind.TIME),
     Column("backups", "Backups", CellKind.COUNT),
     Column("newest", "Newest backup (UTC)", CellKind.TIME),
     _TALLY,
     _detail("id", "Id", CellKind.CODE),
-    _detail("user", "Owner", CellKind.TEXT),
     _detail("path", "Folder", CellKind.CODE),
     _detail("available", "Can be updated to", CellKind.VERSION),
     _PLUGINS,
@@ -193,13 +211,13 @@ _GONE_INSTALLS: Final = (
     Column("application", "Application", CellKind.TEXT, is_filter=True),
     Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
+    *_PEOPLE,
     Column("backups", "Backups", CellKind.COUNT),
     Column("oldest", "Oldest backup (UTC)", CellKind.TIME),
     Column("newest", "Newest backup (UTC)", CellKind.TIME),
     Column("backup", "Newest backup", CellKind.LINK, below="newest"),
     _detail("archive", "Archive of the newest backup", CellKind.CODE),
     _detail("id", "Id", CellKind.CODE),
-    _detail("user", "Owner", CellKind.TEXT),
     _detail("path", "Folder", CellKind.CODE),
 )
 
@@ -221,7 +239,7 @@ _ARCHIVES: Final = (
     Column("sha256", "SHA-256", CellKind.CODE, below="path"),
     _account(),
     Column("bytes", "Size", CellKind.BYTES),
-    Column("modified", "Modified (UTC)", CellKind.TIME),
+    Column("modified", "Written (UTC)", CellKind.TIME),
     Column("status", "Status", CellKind.WORD, is_filter=True),
     Column("verdict", "Verdict", CellKind.WORD, below="status", is_filter=True),
     Column("backup", "Backup", CellKind.LINK),
@@ -236,6 +254,7 @@ def _backup_name(backup: ReportedBackup) -> str:
 
 
 TABLES: Final = {
+    "account_findings": Table(lambda kind: kind.message, _BY_ACCOUNT),
     "contradictions": Table(lambda finding: finding.message, _FINDINGS),
     "findings": Table(lambda finding: finding.message, _FINDINGS),
     "backups": Table(_backup_name, _BACKUPS),
@@ -268,9 +287,16 @@ def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters.update(minute=minute, shown=shown)
-    environment.globals.update(words=report_text)
+    environment.filters.update(minute=minute, shown=shown, breakable=_breakable)
+    environment.globals.update(words=report_summary)
     return environment.from_string(_own("page.html"))
+
+
+def _breakable(text: str) -> "Markup":
+    """Return text from evidence as markup whose lines break after the separators of paths; it is copied as it is."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in _AFTER_SEPARATOR.split(shown(text)))
 
 
 @cache
@@ -357,6 +383,7 @@ def _described(key: str, lists: _Lists) -> dict[str, object]:
     for column in TABLES[key].columns:
         words = {"key": column.key, "label": column.label, "kind": column.kind}
         traits = {"target": column.target, "below": column.below, "detail": column.is_detail}
+        traits["group"] = column.is_group
         given = {name: value for name, value in traits.items() if value}
         columns.append({**words, **given, "cells": lists[key, column.key]})
     return {"key": key, "names": lists[key, ""], "columns": columns}

@@ -65,7 +65,7 @@ class Opened:
         return self.page.locator(f"section#{key}")
 
     def rows(self, key: str) -> Locator:
-        return self.section(key).locator("> .scroll > table > tbody > tr:not(.details)")
+        return self.section(key).locator("> .scroll > table > tbody > tr:not(.details, .group)")
 
     def column(self, key: str, name: str) -> list[str]:
         """Return the texts of a column, by its heading; of a cell its first line."""

@@ -21,7 +21,8 @@ from backupmeta.catalog.report import report as read
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import FindingCount, Part, Summary
 from backupmeta.render.page import content, html
-from backupmeta.render.report_text import LONGEST, MOST, markdown, report_json, shown
+from backupmeta.render.report_summary import LONGEST, shown
+from backupmeta.render.report_text import MOST, markdown, report_json
 from backupmeta.search import Search
 from backupmeta.words import minute, size
 from tests.invented import TIME, Account, archive, backup_record
@@ -93,7 +94,7 @@ class TestPage:
         )
         counts = NOTHING._replace(findings=tuple(map(FindingCount._make, findings)))
         page = html(replace(EMPTY, summary=counts))
-        assert "Evidence contradicts itself: 2 errors, 1 note; Contradictions below has both sides of each." in page
+        assert "Evidence contradicts itself: 2 errors, 1 note. The annex has both sides of each." in page
         assert "No evidence contradicts itself, as far as it was read." in html(EMPTY)
 
     def test_it_says_where_digests_are_not_known(self, report: Report) -> None:
@@ -172,7 +173,7 @@ def test_no_text_ends_the_content_or_gets_lost_in_it(title: str, plugin: str) ->
 def test_markdown_keeps_its_rows_whatever_the_text(title: str) -> None:
     told = markdown(replace(EMPTY, backups=(replace(BACKUP_ROW, title=title, url=title),)))
     [row] = [line for line in told.splitlines() if "| paired " in line]
-    assert row.count("|") == 7
+    assert row.count("|") == 9
     assert row.count("`") % 2 == 0
 
 
@@ -182,8 +183,10 @@ class TestMarkdown:
         assert text.startswith("# Backups of ")
         headings = re.findall("^## (.*)$", text, re.MULTILINE)
         assert headings == [
-            "Summary", "What was found", "Contradictions", "Findings", "Backups", "Installs",
-            "Sites that are gone", "Accounts", "Digests", "Scans", "Origin",
+            "What was asked", "Over what", "What was found", "What contradicts what", "What is missing",
+            "Annex A: Findings by kind", "Annex B: Findings by account", "Annex C: Contradictions", "Annex D: Findings",
+            "Annex E: Backups", "Annex F: Installs", "Annex G: Sites that are gone", "Annex H: Accounts",
+            "Annex I: Archives and digests", "Annex J: Scans",
         ]  # fmt: skip
         assert "| 2024-06-13 20:55 | Blog `https://www.example.com/blog` " in text
         assert r"`a\x7cb \x60c\x60 <i>`" in text
@@ -191,7 +194,7 @@ class TestMarkdown:
     def test_it_is_bounded_and_says_so(self) -> None:
         found = ReportedFinding(1, None, None, "archive-missing", "warning", "gone", "look", ())
         text = markdown(replace(EMPTY, findings=(found,) * (MOST + 7)))
-        assert text.count("| gone ") == MOST
+        assert text.partition("## Annex D")[2].count("| gone ") == MOST
         assert "…and 7 more" in text
 
 

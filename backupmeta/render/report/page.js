@@ -49,10 +49,19 @@ const report = (() => {
     return made;
   }
 
+  /** A text whose lines break after the separators of paths; it is copied as it is. */
+  function breakable(text) {
+    return text.split(/(?<=\S[/\\_])(?=[^/\\_])/).flatMap((part, place) => (place ? [element("wbr"), part] : [part]));
+  }
+
+  function code(text) {
+    return element("code", {}, ...breakable(text));
+  }
+
   const SHOW = {
-    text: (column, row) => texts[column.cells[row]],
+    text: (column, row) => element("span", {}, ...breakable(texts[column.cells[row]])),
     version: (column, row) => texts[column.cells[row]],
-    code: (column, row) => element("code", {}, texts[column.cells[row]]),
+    code: (column, row) => code(texts[column.cells[row]]),
     word: (column, row) => element("span", { class: `word ${wordClass(texts[column.cells[row]])}` }, texts[column.cells[row]]),
     time: (column, row) => element("span", { class: "time" }, moment(column.cells[row])),
     bytes: (column, row) => size(column.cells[row]),
@@ -68,14 +77,14 @@ const report = (() => {
   }
 
   function linkTo(table, row) {
-    return element("a", { href: `#${table.key}/${row}` }, table.name(row));
+    return element("a", { href: `#${table.key}/${row}` }, ...breakable(table.name(row)));
   }
 
   function places(cells) {
     const list = element("ul", { class: "places" });
     for (let place = 0; place < cells.length; place += 2) {
       const path = texts[cells[place + 1]];
-      list.append(element("li", {}, texts[cells[place]], ...(path ? [" ", element("code", {}, path)] : [])));
+      list.append(element("li", {}, texts[cells[place]], ...(path ? [" ", code(path)] : [])));
     }
     return list;
   }
@@ -98,7 +107,9 @@ const report = (() => {
       this.one = key.replace(/s$/, "");
       this.names = names;
       this.columns = new Map(columns.map((column) => [column.key, column]));
-      this.shown = columns.filter((column) => !column.below && !column.detail);
+      this.shown = columns.filter((column) => !column.below && !column.detail && !column.group);
+      this.group = columns.find((column) => column.group);
+      this.places = new Map([...new Set(this.group?.cells)].map((cell, place) => [cell, place]));
       this.details = columns.filter((column) => column.detail);
       this.below = new Map(this.shown.map(({ key: head }) => [head, columns.filter((column) => column.below === head)]));
       this.searched = columns.filter((column) => TEXTS.has(column.kind) || ["places", "time", "link"].includes(column.kind));
@@ -140,7 +151,9 @@ const report = (() => {
     /** Order what is chosen, and draw it; begin with the first page. */
     arrange() {
       const order = this.sort ? this.order(this.columns.get(this.sort.key)) : this.all;
-      this.rows.sort(compare(order, this.sort?.descending ? -1 : 1));
+      const inOrder = compare(order, this.sort?.descending ? -1 : 1);
+      const place = (row) => this.places.get(this.group?.cells[row]) ?? 0;
+      this.rows.sort((one, other) => place(one) - place(other) || inOrder(one, other));
       this.page = 0;
       this.draw();
     }
@@ -164,7 +177,15 @@ const report = (() => {
     }
 
     fill(rows) {
-      this.body.replaceChildren(...rows.flatMap((row) => this.lines(row)));
+      this.body.replaceChildren(...rows.flatMap((row, place) => [...this.head(rows, place), ...this.lines(row)]));
+    }
+
+    /** The line before the first row of a group, which names it. */
+    head(rows, place) {
+      const cells = this.group?.cells;
+      if (!cells || (place && cells[rows[place]] === cells[rows[place - 1]])) return [];
+      const name = cells[rows[place]] === null ? "Roots" : SHOW.link(this.group, rows[place]);
+      return [element("tr", { class: "group" }, element("th", { scope: "rowgroup", colspan: this.shown.length }, name))];
     }
 
     /** The line of a row, and that of its details where it is opened. */
@@ -229,6 +250,8 @@ const report = (() => {
       const of = length === this.all.length ? "" : `, of ${number.format(this.all.length)} in all`;
       const range = length ? `${number.format(begin + 1)} to ${number.format(end)} of ${number.format(length)}` : "Nothing found";
       this.section.querySelector("[role=status]").textContent = this.all.length ? range + of : "There are none.";
+      this.section.querySelector(".scroll").hidden = !this.all.length;
+      this.section.querySelector("form").hidden = !this.all.length;
       const last = Math.max(Math.ceil(length / ROWS_OF_A_PAGE) - 1, 0);
       this.section.querySelector(".turn").hidden = last === 0;
       for (const button of this.section.querySelectorAll("[data-turn]")) {
