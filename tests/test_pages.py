@@ -171,7 +171,7 @@ def calls(page: str) -> list[list[str]]:
     lines = re.findall(r"^(?:    )?(?:\$ )?backupmeta ([a-z].*)$", by_hand, re.MULTILINE)
     phrases = (span.removeprefix("backupmeta ") for span in spans(page))
     named = (phrase for phrase in phrases if phrase.split(" ")[0] in COMMANDS)
-    return [shlex.split(re.split(r" [|>] ", line)[0], comments=True) for line in (*lines, *named)]
+    return [shlex.split(re.split(r" (?:[|]{1,2}|>) ", line)[0], comments=True) for line in (*lines, *named)]
 
 
 @pytest.mark.parametrize("page", WRITTEN)
