@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from backupmeta.catalog.scanning import Tell
 
 Arguments = ParamSpec("Arguments")
-
-
-_NEWER: Final[Mapping[str, str]] = {
-    "--limit": "--bound",
-    "--to": "--format",
-    "--all": "--to",
-}
-"""What options that commands had are called now."""
 
 
 def write_line(message: str) -> None:
@@ -63,24 +55,15 @@ def is_quiet() -> bool:
 def write_error(error: Exception) -> None:
     """Print what went wrong on stderr; where that is full or closed, nowhere."""
     if isinstance(error, click.ClickException):
-        if isinstance(error, click.NoSuchOption):
-            error = _with_newer(error)
+        from backupmeta.cli.usage import explained
+
         usage = io.StringIO()
-        error.show(usage)
+        explained(error).show(usage)
         with suppress(OSError):
             click.echo(inert(printable_lines(mask_text(usage.getvalue()))), err=True, nl=False)
         return
     for line in _lines_of(error):
         write_line(line)
-
-
-def _with_newer(error: click.NoSuchOption) -> click.UsageError:
-    """Return an error that names what the command has now for the option that it had."""
-    old, ctx = error.option_name, error.ctx
-    new = _NEWER.get(old)
-    if new is None or ctx is None or not any(new in param.opts for param in ctx.command.params):
-        return error
-    return click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", ctx)
 
 
 def write_notes(error: Exception) -> None:
