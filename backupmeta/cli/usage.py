@@ -15,6 +15,7 @@ _NEWER: Final[Mapping[str, str]] = {
     "--limit": "--bound",
     "--to": "--format",
     "--all": "--to",
+    "--digest": "--archive-digest",
 }
 """What options that commands had are called now."""
 

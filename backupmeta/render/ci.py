@@ -15,6 +15,7 @@ numbers are the standard's. What it leaves open follows GitHub docs, "SARIF supp
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 from zlib import compressobj
@@ -410,6 +411,7 @@ def _message(text: str) -> dict[str, str]:
     return {"text": plain}
 
 
+@lru_cache(maxsize=1024)  # the findings of an account are in few files
 def _uri(path: str) -> str:
     r"""Return a path as a URI, its bytes percent-encoded: ``file:///c:/a%20b``, or, relative, ``a%20b`` (§3.10).
 
@@ -419,8 +421,8 @@ def _uri(path: str) -> str:
     is_windows = _DRIVE.match(path) is not None
     is_absolute = is_windows or exact.startswith(b"/")
     segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")
-    kept = [quote(segment, safe=":" if is_absolute else "") for segment in segments if segment not in {b"", b"."}]
-    return (_SCHEME if is_absolute else "") + "/".join(kept) or "."
+    kept = b"/".join(segment for segment in segments if segment not in {b"", b"."})
+    return (_SCHEME if is_absolute else "") + quote(kept, safe="/:" if is_absolute else "/") or "."
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -135,6 +135,21 @@ def test_the_recipe_for_mactime(tmp_path: Path) -> None:
     assert len(rows) - len(files_alone) == len((tmp_path / "timeline.jsonl").read_text().splitlines())
 
 
+@needs_sleuthkit
+@pytest.mark.skipif(not (TOOLS / "target-fs").exists(), reason="needs dissect.target[full] in BACKUPMETA_TOOLS")
+def test_what_dissect_copies_is_as_it_was(tmp_path: Path) -> None:
+    account = agreeing(tmp_path / "image/home/exampleu")
+    (account.home / "link").symlink_to("/etc")
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", "image", "image.ext4", "8M"], cwd=tmp_path, check=True)
+    [script] = page_blocks("dissect", "py")
+    (tmp_path / "homes.py").write_text(script)
+    command: list[str | Path] = [TOOLS / "python", "homes.py", "image.ext4", "/home", "copy"]
+    copied = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert copied.stderr == b"left out: /home/exampleu/link\n"
+    timelines = [run("timeline", "--sysroot", tmp_path / name, "--deep").out for name in ("image", "copy")]
+    assert timelines[0] == timelines[1] != b""
+
+
 @needs_tools
 def test_timesketchs_client_reads_every_event(tmp_path: Path) -> None:
     account = Account(tmp_path / "home/exampleu")
