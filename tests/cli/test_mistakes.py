@@ -132,9 +132,6 @@ MISTAKES = {
         "verify homes/anna -o homes/anna/answer.txt", "homes/anna/answer.txt: lies among", "in another folder"
     ),
     "an answer over the evidence": typed(f"verify {ARCHIVE} -o {ARCHIVE}", f"{ARCHIVE}: ", "in another folder"),
-    "a file for a list": typed(
-        "list homes -o list.csv", "No such option '-o'; the answer goes to stdout: 'backupmeta list … > FILE'"
-    ),
     "a catalog for a ROOT": typed(
         "list catalog.sqlite",
         "catalog.sqlite: ",
@@ -176,7 +173,9 @@ MISTAKES = {
         f"history {ARCHIVE} --member lfs.tar.gz html.tar.gz",
         "extra argument (html.tar.gz); a wildcard stands in quotes",
     ),
-    "extract without --to": typed(f"extract {ARCHIVE}", "Missing option '--to'; FOLDER: A new or an empty folder"),
+    "extract without --to": typed(
+        f"extract {ARCHIVE}", "Missing option '--to'; FOLDER: The folder to write to: a new or an empty one"
+    ),
     "--to a folder with files": typed(
         f"extract {ARCHIVE} --to images", "images: is not empty; name a new or an empty folder, or see --over"
     ),
