@@ -2,4 +2,4 @@
 
 from backupmeta.cli import console
 
-console("python -m backupmeta")
+console()

@@ -17,7 +17,6 @@ _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | N
 
 COMPLETION: Final[str] = "_BACKUPMETA_COMPLETE"
 """The variable by which a shell asks for completions."""
-_PROGRAM: Final = "backupmeta"
 _INTERRUPTED: Final = 130
 _PATIENCE: Final = 1.0
 """How long, in seconds, further signals count as coming with the first one."""
@@ -30,16 +29,15 @@ _SIGNAL: Final = 128
 _FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and hardly a cycle
 
 
-def console(name: str = _PROGRAM) -> NoReturn:
-    """Be the process: run `main`, and end without taking every object of a long list down first.
+def console() -> NoReturn:
+    """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first.
 
-    ``name`` is what it was called as, for its usage.
     Exit code 1 is an answer, so an error in this program is none: it ends with 2, and a line that says where it is.
     """
     _be_the_same_everywhere()
     code = 0
     try:
-        main(name)
+        main()
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
     except Exception as error:  # noqa: BLE001 - nobody is left to handle it
@@ -75,11 +73,11 @@ def _be_the_same_everywhere() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - the same program
 
 
-def main(name: str = _PROGRAM) -> None:
+def main() -> None:
     """Run the command line and exit. A broken pipe, Ctrl-C and a closed stdout end it without a word."""
     try:
         with _ending() as end:
-            code = _run(name)
+            code = _run()
             raise SystemExit(code if end.code is None else end.code)
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
@@ -175,8 +173,8 @@ def _signals() -> list[signal.Signals]:
     return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
 
-def _run(name: str) -> int:
-    """Run the command, and return the exit code. A shell completes what follows the program's own name alone."""
+def _run() -> int:
+    """Run the command, and return the exit code."""
     import click
 
     from backupmeta.cli import output
@@ -185,8 +183,7 @@ def _run(name: str) -> int:
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
-        called = _PROGRAM if COMPLETION in os.environ else name
-        result = backupmeta.main(prog_name=called, complete_var=COMPLETION, standalone_mode=False)
+        result = backupmeta.main(prog_name=_called(), complete_var=COMPLETION, standalone_mode=False)
         output.flush()
     except click.Abort:
         output.discard()
@@ -202,3 +199,9 @@ def _run(name: str) -> int:
         write_error(error)
         return 2
     return result if isinstance(result, int) else 0
+
+
+def _called() -> str:
+    """Return what the program was called as, for its usage; a shell completes what follows its own name alone."""
+    is_module = os.path.basename(sys.argv[0]) == "__main__.py" and COMPLETION not in os.environ
+    return "python -m backupmeta" if is_module else "backupmeta"

@@ -86,7 +86,7 @@ def write_bytes(content: bytes) -> None:
         raise click.exceptions.Exit(BROKEN_PIPE) from None  # click itself would make it a 1: a negative answer
 
 
-class Target(NamedTuple):
+class Destination(NamedTuple):
     """Where an answer goes: to a file, or, for no path and for ``-``, to stdout.
 
     Attributes:
@@ -121,7 +121,7 @@ class Target(NamedTuple):
                 digest.update(content)
                 write_part(content)
         if (beside := self.manifest) is not None and self.path is not None and os.path.isfile(self.path):
-            Target(beside).write([_checksum_line(digest.hexdigest(), os.path.basename(self.path))], protected)
+            Destination(beside).write([_checksum_line(digest.hexdigest(), os.path.basename(self.path))], protected)
 
     @property
     def manifest(self) -> str | None:
@@ -129,6 +129,13 @@ class Target(NamedTuple):
         if self.path is None or self.path == "-" or descriptor(self.path) is not None:
             return None
         return f"{self.path}.sha256"
+
+    def write_exact(self, contents: Iterable[bytes], protected: "Protected") -> None:
+        """Write ``contents`` as they are; to a terminal, with what it would obey escaped. Raises as `opened`."""
+        if self.is_stdout:
+            write_exact(contents)
+        else:
+            self.write(contents, protected)
 
     @contextmanager
     def opened(self, protected: "Protected") -> Iterator[Callable[[str | bytes], object]]:
@@ -153,7 +160,7 @@ class Target(NamedTuple):
 
 
 def _checksum_line(digest: str, name: str) -> bytes:
-    """Return a line that sha256sum(1) checks: a name with a backslash or a line end is escaped (GNU coreutils, §6.2)."""
+    """Return a line that sha256sum(1) checks: a name with a backslash or a line end is escaped (GNU coreutils, §6)."""
     escaped = name.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
     return os.fsencode(f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n")
 
@@ -186,7 +193,7 @@ def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "")
         if mark:
             _clear(path, mark.encode())
     for name, content in contents:
-        Target(os.path.join(path, name)).write([content], NOTHING_PROTECTED)
+        Destination(os.path.join(path, name)).write([content], NOTHING_PROTECTED)
 
 
 def _clear(path: str, mark: bytes) -> None:

@@ -21,6 +21,7 @@ import os
 import random
 import re
 import sys
+from base64 import urlsafe_b64encode
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -53,6 +54,7 @@ from tests.render.judged import (
     account,
     failing,
     judged,
+    not_judged,
     passing,
     unreadable,
 )
@@ -227,6 +229,14 @@ def test_a_line_is_a_region_of_the_file_itself_only() -> None:
         }
     ]
     assert found["analysisTarget"] == target
+
+
+def test_of_many_places_the_first_are_shown_each_once() -> None:
+    places = [Source(Witness.BACKUP_RECORD, RECORD, None, line) for line in (1, 2, 2, *range(3, 20_000))]
+    found = result(failing(judged("record-holds-secrets", "", "", *places, severity=Severity.ERROR)))
+    lines = [each["physicalLocation"]["region"]["startLine"] for each in found["locations"] + found["relatedLocations"]]
+    assert lines == list(range(1, 100))
+    assert found["properties"] == {"placesLeftOut": 20_000 - 100}
 
 
 @pytest.mark.parametrize(
@@ -450,7 +460,8 @@ def test_the_invocation_says_how_the_run_went() -> None:
     for verifications, code, is_success, description in (
         ((passing(),), 0, True, "1 target: 1 pass"),
         ((passing(), failing(judged("dump-missing"))), 1, True, "2 targets: 1 pass, 1 fail"),
-        ((failing(judged("dump-missing")), unreadable()), 2, False, "2 targets: 1 fail, 1 unreadable"),
+        ((failing(judged("dump-missing")), unreadable()), 2, True, "2 targets: 1 fail, 1 unreadable"),
+        ((unreadable(), not_judged()), 2, False, "2 targets: 1 not judged, 1 unreadable"),
         ((), 2, False, "0 targets: nothing was verified"),
     ):
         (invocation,) = run(*verifications)["invocations"]
@@ -482,10 +493,28 @@ def test_what_could_not_be_read_is_a_notification() -> None:
     ]
 
 
+def test_of_very_many_targets_the_first_are_listed() -> None:
+    targets = [unreadable(judged("archive-unreadable"), path=f"/work/{number}") for number in range(20_003)]
+    document = json.loads("".join(sarif([*targets, targets[0]], view(Selection(1), Base("/work")))))
+    (told,) = document["runs"]
+    assert [one["location"]["uri"] for one in told["artifacts"]] == list(map(str, range(20_000)))
+    notifications = told["invocations"][0]["toolExecutionNotifications"]
+    assert len(notifications) == 1_000 + 2 + 1
+    assert [(one["level"], one["message"]["text"]) for one in notifications[1_000:1_002]] == [
+        ("error", "19,004 more targets could not be read"),
+        ("note", "3 more targets not listed among the artifacts"),
+    ]
+
+
+def test_the_base_shows_no_secret() -> None:
+    told = run(passing(), base=Base(f"/work/?token={CANARY}&a=b/"))
+    assert told["originalUriBaseIds"]["%SRCROOT%"]["uri"] == "file:///work/%3Ftoken%3D%2A%2A%2A%2A%2A%2A%2A%2A%26a%3Db/"
+
+
 def test_a_log_is_packed_as_small_as_github_accepts_it() -> None:
-    """GitHub docs, "SARIF support for code scanning": at most 10 MB, packed by gzip; these are 12 MB, packed."""
+    """GitHub docs, "SARIF support for code scanning": at most 10 MB, packed by gzip; these are 10.5 MB, packed."""
     noise = random.Random(1)  # noqa: S311 - no secret
-    names = [noise.randbytes(10_000).hex() for _ in range(1_200)]
+    names = [urlsafe_b64encode(noise.randbytes(15_000)).decode() for _ in range(700)]
     selection = Selection()
     document = "".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], view(selection)))
     assert 7_000_000 < len(gzip.compress(document.encode())) < 10_000_000
