@@ -177,9 +177,11 @@ class NoMemberError(EvidenceError):
 
     default_advice = "'backupmeta members' lists what is in it"
 
-    def __init__(self, path: str, member: str, reason: str = "is not in the archive") -> None:
-        """Remember which ``member`` of ``path`` can't be given, and why."""
-        super().__init__(path, f"{_shown(member)} {reason}")
+    def __init__(
+        self, path: str, member: str, reason: str = "is not in the archive", advice: str | None = None
+    ) -> None:
+        """Remember which ``member`` of ``path`` can't be given, and why; ``advice`` replaces the class's own."""
+        super().__init__(path, f"{_shown(member)} {reason}", advice)
         self.member = member
 
 

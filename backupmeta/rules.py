@@ -94,7 +94,7 @@ ARCHIVE_MULTI_VOLUME: Final = _whole_warning(
     "find the other volumes",
 )
 ARCHIVE_UNREADABLE: Final = _whole_error(
-    "archive-unreadable", "the archive can't be read", "make it readable, or fetch it again"
+    "archive-unreadable", "the archive can't be read", "name what is there, make it readable, or fetch it again"
 )
 ARCHIVE_SUFFIX_DIFFERS: Final = _whole_note(
     "archive-suffix-differs",
@@ -281,7 +281,7 @@ SEVERAL_MATCHES: Final = _record_warning(
 )
 SEVERAL_ACCOUNTS: Final = _record_unread(
     "several-accounts",
-    "backups or installs of several accounts answer to this; the first one is shown",
+    "backups or installs of several accounts answer to this; the first one is shown, --root or --user chooses",
     "choose the account with --user or --root, or name one by its path",
     is_contradiction=True,
 )

@@ -40,6 +40,10 @@ from backupmeta.words import are, few
 
 Row = TypeVar("Row")
 
+_UNMOUNTED: Final = (
+    "give --sysroot the folder that an image is mounted at; 'backupmeta help seized-disk' shows how it is mounted"
+)
+
 
 def require_sequence(values: object, name: str, spelling: str) -> None:
     """Raise `TypeError` where ``values``, so named, are a single path; ``spelling`` is how it is given."""
@@ -118,7 +122,7 @@ class Search:
     def places(self) -> list[Root]:
         """Return the roots, or the conventional places. Raises `UnreadableError` where the sysroot is no folder."""
         if self.sysroot is not None and not is_folder(self.sysroot):
-            raise UnreadableError(self.sysroot, "is no folder", "give --sysroot the folder that an image is mounted at")
+            raise UnreadableError(self.sysroot, "is no folder", _UNMOUNTED)
         return [named(root, self.sysroot) for root in self.roots] or conventional(self.sysroot)
 
 

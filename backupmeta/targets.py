@@ -17,12 +17,14 @@ from backupmeta.account import places
 from backupmeta.account.home import Home, Pair, State, is_id
 from backupmeta.account.layout import account_name
 from backupmeta.account.roots import named
+from backupmeta.advice import near, offered, spelled
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     SUCCESS,
     AnswerError,
+    EvidenceError,
     NoRecordError,
     NotRegularError,
     UnreadableError,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 _NAMED: Final = 10
 """How many of several matches are named."""
+_LOOK_ELSEWHERE: Final = "look elsewhere for what its record names ('backupmeta view --allow-missing' shows it)"
+_CHOOSE: Final = "name one of them by its path, or its account by --root"
 _NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_not_found"})
 
 
@@ -141,7 +145,7 @@ def _backup_named(target: str, search: Search, matches: "Matches", *, allow_miss
     for home in search.homes(matches.findings):
         pairs = _pairs_named(home, target)
         matches.take(home, (inspect_with_file(home, pair, search) for pair in pairs))
-    inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
+    inspection = matches.only(backup_not_found, target, search)
     if inspection.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
     return inspection
@@ -163,7 +167,7 @@ def _install_named(target: str, search: Search, matches: "Matches") -> Inspectio
     """Return what is known of the install with this id. As `find_install` otherwise."""
     for home in search.homes(matches.findings):
         matches.take(home, [inspect_install(home, target)] if target in home.installs else [])
-    return matches.only(install_not_found(f"nothing here is called {target!r}"))
+    return matches.only(install_not_found, target, search)
 
 
 def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
@@ -309,13 +313,13 @@ def _files(target: str, path: str | None, search: Search) -> Files:
     if len(files) > 1:
         names = few([each.file for each in files], _NAMED)
         several = counted(len(files), "file")
-        raise UnreadableError(target, f"{several} answer to this name: {names}", "name one of them by its path")
+        raise UnreadableError(target, f"{several} answer to this name: {names}", _CHOOSE)
     if files:
         return files[0]
     if path is not None:
         folder, name = os.path.split(path)
         return Files(path, Place(folder, None, name, is_named=True))
-    raise _nothing(target, findings)
+    raise _nothing(target, search, findings)
 
 
 def homes_of(target: str, search: Search, findings: list[Finding]) -> Iterator[Home]:
@@ -325,16 +329,20 @@ def homes_of(target: str, search: Search, findings: list[Finding]) -> Iterator[H
     appended to ``findings``. Raises `EvidenceError`.
     """
     is_below = target != "" and is_folder(named(target, search.sysroot).name)
-    path, has_archive, odd = None if is_below else file_named(target, search), False, list[Finding]()
+    path, odd = None if is_below else file_named(target, search), list[Finding]()
+    has_answer = has_archive = False
     for home, pairs, of_install in () if is_below else _answering_to(target, path, search, odd):
+        has_answer = True
         archives = frozenset(pair.archive for pair in (*pairs, *of_install) if pair.archive is not None)
         if archives:
             has_archive, home.wanted = True, archives
             yield home
+    if has_answer and not has_archive:
+        raise UnreadableError(target, "has no archive here", _LOOK_ELSEWHERE)
     if is_below or (path is not None and not has_archive):
         yield from replace(search, roots=(target,)).homes(findings)
     elif not has_archive:
-        raise _nothing(target, odd)
+        raise _nothing(target, search, odd)
 
 
 def homes_around(target: str, search: Search, findings: list[Finding]) -> Iterator[Home]:
@@ -351,16 +359,26 @@ def homes_around(target: str, search: Search, findings: list[Finding]) -> Iterat
     yield from search.homes(findings)
 
 
-def _nothing(target: str, findings: Iterable[Finding]) -> UnreadableError:
+def _nothing(target: str, search: Search, findings: Iterable[Finding]) -> UnreadableError:
     """Return the error that no archive here is called ``target``; with what could not be read, which may be it."""
-    error = UnreadableError(target, "no such file, and no archive here is called so", _TARGETS)
+    advice = _meant(target, search) or f"{_TARGETS}; {_WHERE}"
+    error = UnreadableError(target, "no such file, and no archive here is called so", advice)
     for finding in dict.fromkeys(findings):
         if finding.is_unread:
             error.add_note(finding.message)
     return error
 
 
-_TARGETS: Final = "give an archive, a record file, an id, or an archive's name; --root or --sysroot say where it is"
+def _meant(target: str, search: Search) -> str:
+    """Return what may be meant where nothing is called ``target``: by its spelling, or by the names that are near."""
+    names = (name for home in search.homes([]) for name in chain(home.backups, home.installs, home.archives))
+    with suppress(EvidenceError):  # it is told by who looked for it
+        return spelled(target) or offered(near(target, names))
+    return ""
+
+
+_TARGETS: Final = "give an archive, a record file, an id, or an archive's name"
+_WHERE: Final = "--root or --sysroot say where it is"
 
 
 # --- a file, or a name ------------------------------------------------------------------------------------------------
@@ -427,7 +445,7 @@ def _is_path(path: str, target: str) -> bool:
             raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
         return True
     if os.sep in target or not target:
-        raise UnreadableError(target, "no such file", "give an archive, a record file, an id, or an archive's name")
+        raise UnreadableError(target, "no such file", spelled(target) or _TARGETS)
     return False
 
 
@@ -465,13 +483,19 @@ class Matches:
             self.in_any_home.extend(answering)
         self.findings.extend(home.findings)
 
-    def only(self, nothing: AnswerError) -> Inspection:
-        """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
+    def only(self, nothing: Callable[[str], AnswerError], target: str, search: Search) -> Inspection:
+        """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's.
+
+        That ``nothing`` is called ``target`` in a ``search``, with what may be meant.
+        """
         owners = {opened(match.text("user")) for match in self.answering}
         if self.user and self.user not in self.users | owners:
             raise user_not_found(self.user)
         if not self.answering:
-            raise nothing
+            error = nothing(f"nothing here is called {target!r}")
+            if meant := _meant(target, search):
+                error.add_note(meant)
+            raise error
         there = self.in_own_home if self.user in self.homes else self.in_any_home
         own = [match for match in there if opened(match.text("user")) == self.user] if self.user else self.answering
         if not own:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name, is_of_backup
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
+from backupmeta.advice import next_step
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass
@@ -337,7 +338,7 @@ def _items(search: Search, policy: Policy, now: int, targets: Sequence[str] = ()
             for home in homes(findings):
                 yield from _of_home(home, search, policy, now)
         except EvidenceError as error:
-            advice = error.advice or "give the path of an archive, a home, or a folder of them"
+            advice = next_step(error) or "give the path of an archive, a home, or a folder of them"
             detail = "; ".join([error.reason, *getattr(error, "__notes__", ()), advice])
             yield _unreadable(name, [Finding(rules.ARCHIVE_UNREADABLE, "", detail, on_disk(name))], policy)
         if findings:

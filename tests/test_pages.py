@@ -61,10 +61,9 @@ def steps(recipe: str) -> list[str]:
     return re.findall(r"(?:run: |- )(backupmeta .*)", recipe)
 
 
-@pytest.mark.parametrize("recipe", blocks("yaml"))
+@pytest.mark.parametrize("recipe", [block for block in blocks("yaml") if steps(block)])
 def test_the_recipes_for_ci(recipe: str, project: Path) -> None:
     commands = steps(recipe)
-    assert commands
     assert [shell(command, project).returncode for command in commands] == [0] * len(commands)
     (project / "backups" / NAME).write_bytes(packed(record(), {"wp-load.php": None}))
     assert [shell(command, project).returncode for command in commands[:1]] == [1]
@@ -124,11 +123,16 @@ def without_code(text: str) -> str:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 ELSEWHERE: Final = {
-    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups"),
+    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups", "target-mount"),
     *("--compare", "--occurrence", "--timeline_name"),
+    *("fail-on", "sarif-file"),
 }
-"""Names of other programs and formats."""
+"""Names of other programs and formats, and of the action's inputs."""
 SCRIPT: Final = re.compile(r"scripts/(\w+\.py)")
+
+
+def source(module: str) -> str:
+    return (PROJECT / f"backupmeta/{module}.py").read_text("utf-8")
 
 
 @cache
@@ -140,12 +144,12 @@ def names() -> frozenset[str]:
     keys = [(field.name, field.key or "") for field in FIELDS]
     params = (each.type for name in COMMANDS for each in command(name).params)
     choices = [tuple(map(str, each.choices)) for each in params if isinstance(each, click.Choice)]
-    errcodes = re.findall(r'"(\w+_\w+)"', (PROJECT / "backupmeta/errors.py").read_text("utf-8"))
+    errcodes = re.findall(r'"(\w+_\w+)"', source("errors"))
+    members = re.findall(r"^    (\w+): ", source("json_types") + source("json_answers"), re.MULTILINE)
     return frozenset(
-        {*FINDINGS, *KINDS, *COMMANDS, *PRINTED, *OTHER_KEYS, *Response.model_fields, *errcodes, *ELSEWHERE}
+        {*FINDINGS, *KINDS, *COMMANDS, *PRINTED, *OTHER_KEYS, *Response.model_fields, *errcodes, *members, *ELSEWHERE}
         | {bound.name for bound in fields(Limits)}
         | {name for group in (*tables, *views, *public, *keys, *choices) for name in group}
-        | {"account", "local_path", "server_path"}
     )
 
 
@@ -167,7 +171,7 @@ def calls(page: str) -> list[list[str]]:
     lines = re.findall(r"^(?:    )?(?:\$ )?backupmeta ([a-z].*)$", by_hand, re.MULTILINE)
     phrases = (span.removeprefix("backupmeta ") for span in spans(page))
     named = (phrase for phrase in phrases if phrase.split(" ")[0] in COMMANDS)
-    return [shlex.split(re.split(r" [|>] ", line)[0], comments=True) for line in (*lines, *named)]
+    return [shlex.split(re.split(r" (?:[|]{1,2}|>) ", line)[0], comments=True) for line in (*lines, *named)]
 
 
 @pytest.mark.parametrize("page", WRITTEN)
@@ -181,7 +185,7 @@ def test_commands_and_options_in_a_page_are_there(page: str) -> None:
     for name, *words in calls(page):
         assert name in COMMANDS
         given = words[: words.index("--")] if "--" in words else words
-        asked = {word.split("=")[0] for word in given if re.match(r"--?[a-z]", word)}
+        asked = {word.split("=")[0] for word in given if re.match(r"--[a-z]|-[a-z]$", word)}
         assert asked - options(name) == set(), " ".join((name, *words))
 
 

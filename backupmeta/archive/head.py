@@ -5,6 +5,8 @@ stops; it goes on only where the record isn't there. Nearly every archive begins
 of the record, which takes two or three calls. Any other is walked.
 """
 
+import os
+import re
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -136,5 +138,19 @@ def _without_record(reader: Reader) -> Exception:
     if end is None or end.limit == "search_bytes":
         return LimitExceededError(path, "search_bytes", reader.limits.search_bytes)
     if end.verdict == "complete":
-        return NoRecordError(path, f"an archive without {RECORD.decode()}")
+        return NoRecordError(path, f"an archive without {RECORD.decode()}", _of_another_program(path))
     return reader.broken(f"{RECORD.decode()} was not met")
+
+
+_OTHERS: Final = (
+    (r"cpmove-.+|backup-\d+\.\d+\.\d{4}_.+", "an account by cPanel: unpack it, and list its homedir"),
+    (r"\w+\.\d+_\d+\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\..+", "a site by Softaculous, which restores it"),
+)
+"""How other programs name backups: cPanel's ``pkgacct``, Softaculous."""
+
+
+def _of_another_program(path: str) -> str | None:
+    """Return whose backup an archive without a record is by its name; None for a name that does not tell."""
+    name = os.path.basename(path)
+    whose = next((whose for pattern, whose in _OTHERS if re.fullmatch(pattern, name)), None)
+    return whose and f"by its name it is a backup of {whose}"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from backupmeta import rules
+from backupmeta.advice import MOUNT
 from backupmeta.archive.compression import BLOCK, GZIP, PLAIN, REFETCH, XZ, ZSTD, Compression, identify, open_carefully
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
@@ -260,12 +261,12 @@ class Foreign(NamedTuple):
     advice: str = ""
 
 
-_MOUNT: Final = "mount it read-only, and give the folder with --sysroot"
+_OURS: Final = "Installatron's backups are tar archives; unpack another program's by its own means"
 _UNPACK: Final = "unpack it first"
 
 _CONTAINERS: Final = (  # offset, signature, what it is
-    (0, b"PK\x03\x04", Foreign("a zip archive")),
-    (0, b"PK\x05\x06", Foreign("an empty zip archive")),
+    (0, b"PK\x03\x04", Foreign("a zip archive", _OURS)),
+    (0, b"PK\x05\x06", Foreign("an empty zip archive", _OURS)),
     (0, b"7z\xbc\xaf\x27\x1c", Foreign("a 7-zip archive")),
     (0, b"Rar!\x1a\x07", Foreign("a RAR archive")),
     (0, b"!<arch>\n", Foreign("an ar archive, such as a Debian package")),
@@ -275,22 +276,22 @@ _CONTAINERS: Final = (  # offset, signature, what it is
     (0, b"LZIP", Foreign("compressed by lzip", f"{_UNPACK}: 'lzip -d'")),
     (0, b"Salted__", Foreign("encrypted (openssl enc)")),
     (0, b"age-encryption.org/", Foreign("encrypted (age)")),
-    (0, b"SQLite format 3\0", Foreign("an SQLite database")),
-    (0, b"EVF\x09\x0d\x0a\xff\x00", Foreign("an EnCase disk image", _MOUNT)),
-    (0, b"QFI\xfb", Foreign("a QEMU disk image", _MOUNT)),
-    (0, b"KDMV", Foreign("a VMware disk image", _MOUNT)),
-    (0, b"conectix", Foreign("a VHD disk image", _MOUNT)),
-    (0, b"vhdxfile", Foreign("a VHDX disk image", _MOUNT)),
-    (0, b"hsqs", Foreign("a squashfs file system", _MOUNT)),
-    (0, b"XFSB", Foreign("an image of an XFS file system", _MOUNT)),
+    (0, b"SQLite format 3\0", Foreign("an SQLite database", "one that 'backupmeta scan' wrote goes after --catalog")),
+    (0, b"EVF\x09\x0d\x0a\xff\x00", Foreign("an EnCase disk image", MOUNT)),
+    (0, b"QFI\xfb", Foreign("a QEMU disk image", MOUNT)),
+    (0, b"KDMV", Foreign("a VMware disk image", MOUNT)),
+    (0, b"conectix", Foreign("a VHD disk image", MOUNT)),
+    (0, b"vhdxfile", Foreign("a VHDX disk image", MOUNT)),
+    (0, b"hsqs", Foreign("a squashfs file system", MOUNT)),
+    (0, b"XFSB", Foreign("an image of an XFS file system", MOUNT)),
     (0, b"LUKS\xba\xbe", Foreign("an encrypted disk image (LUKS)")),
-    (3, b"NTFS    ", Foreign("an image of an NTFS file system", _MOUNT)),
-    (3, b"EXFAT   ", Foreign("an image of an exFAT file system", _MOUNT)),
-    (54, b"FAT1", Foreign("an image of a FAT file system", _MOUNT)),
-    (82, b"FAT32   ", Foreign("an image of a FAT file system", _MOUNT)),
-    (512, b"EFI PART", Foreign("a disk image with a GPT", _MOUNT)),
-    (32769, b"CD001", Foreign("an ISO 9660 image", _MOUNT)),
-    (32769, b"BEA01", Foreign("a UDF image", _MOUNT)),
+    (3, b"NTFS    ", Foreign("an image of an NTFS file system", MOUNT)),
+    (3, b"EXFAT   ", Foreign("an image of an exFAT file system", MOUNT)),
+    (54, b"FAT1", Foreign("an image of a FAT file system", MOUNT)),
+    (82, b"FAT32   ", Foreign("an image of a FAT file system", MOUNT)),
+    (512, b"EFI PART", Foreign("a disk image with a GPT", MOUNT)),
+    (32769, b"CD001", Foreign("an ISO 9660 image", MOUNT)),
+    (32769, b"BEA01", Foreign("a UDF image", MOUNT)),
 )
 """What holds files of its own, which are not the archive: no tar is looked for in it."""
 
@@ -324,11 +325,16 @@ class _Detector(Protocol):
 def describe(block: bytes) -> Foreign:
     """Return what a file beginning with ``block`` is: ``an HTML document``; never raises."""
     if not block:
-        return Foreign("empty")
+        return Foreign("empty", REFETCH)
     if not block.strip(b"\0"):
         return Foreign("nothing but zeros", "fetch it again: its content was never written")
     named = container(block) or next((what for sign, what in _TEXTS if block.startswith(sign)), None)
-    return named or _as_text(block) or _lzma(block) or Foreign(_by_libmagic(block[:_SAMPLE]))
+    return named or _as_text(block) or _lzma(block) or Foreign(_by_libmagic(block[:_SAMPLE]), _sent(block))
+
+
+def _sent(block: bytes) -> str:
+    """Return what to do with HTML; empty for what is none."""
+    return "a web server sent it in place of the file: fetch that again" if _HTML.match(block) else ""
 
 
 def container(block: bytes) -> Foreign | None:
@@ -374,14 +380,14 @@ def _file_system(block: bytes) -> Foreign | None:
     if (
         block[1080:1082] == b"\x53\xef" and state in range(8) and errors in {1, 2, 3}
     ):  # ext4's s_magic, s_state, s_errors
-        return Foreign("an image of an ext2, ext3 or ext4 file system", _MOUNT)
+        return Foreign("an image of an ext2, ext3 or ext4 file system", MOUNT)
     entries = [block[at : at + 16] for at in range(446, 510, 16)]
     if (
         block[510:512] == b"\x55\xaa"
         and all(entry[0] in {0, 0x80} for entry in entries)
         and any(entry[4] and any(entry[8:12]) and any(entry[12:]) for entry in entries)  # type, beginning, length
     ):
-        return Foreign("a disk image with a partition table (MBR)", _MOUNT)
+        return Foreign("a disk image with a partition table (MBR)", MOUNT)
     return None
 
 

@@ -52,10 +52,10 @@ class Base:
         if is_windows_path(shown) or os.path.isabs(shown) != os.path.isabs(path):
             return shown
         absolute = os.path.abspath(shown)
-        for folder in _spellings(self.folder):
+        for folder, before in _spellings(self.folder):
             if absolute == folder:
                 return os.curdir
-            if absolute.startswith(before := os.path.join(folder, "")):
+            if absolute.startswith(before):
                 return mask_text(absolute.removeprefix(before).replace(os.sep, "/"))
         return mask_text(absolute)
 
@@ -75,11 +75,13 @@ def is_windows_path(path: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _spellings(folder: str) -> tuple[str, ...]:
-    """Return the absolute paths of a folder, without and with its links followed: files may be named by either."""
+def _spellings(folder: str) -> tuple[tuple[str, str], ...]:
+    """Return the absolute paths of a folder, without and with its links followed: files may be named by either.
+
+    With each comes what the paths of files in it begin with.
+    """
     absolute = os.path.abspath(folder)
-    real = os.path.realpath(absolute)
-    return (absolute,) if real == absolute else (absolute, real)
+    return tuple((path, os.path.join(path, "")) for path in dict.fromkeys((absolute, os.path.realpath(absolute))))
 
 
 def local_path(verification: Verification, server_path: str) -> str:

@@ -11,26 +11,26 @@ import click
 
 from backupmeta import library, listing, rules, targets
 from backupmeta.backup.inspection import GoneInstall, Inspection
-from backupmeta.cli import completion, messages, options, output
+from backupmeta.cli import completion, messages, options
 from backupmeta.cli.options import Where
+from backupmeta.cli.output import Destination
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, GONE, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import Format, Formats, Trait
-from backupmeta.search import Criteria, Search, ordered
+from backupmeta.search import Criteria, Protected, Search, ordered
 
 
 @click.command()
 @click.argument("target", shell_complete=completion.target)
-@options.looking("--root", in_catalog=True)
-@click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
+@options.owned("; what is another's is answered with 403")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
+@options.looking("--root", in_catalog=True)
 @options.collected("shown", ListView)
 @options.secretive
 @options.with_provenance
-@options.bounded
+@options.answering(ANSWERS)
 @options.quiet
-@options.formatted(ANSWERS)
 def view(
     target: str,
     where: Where,
@@ -39,6 +39,7 @@ def view(
     allow_missing: bool,
     shown: ListView,
     format_name: str,
+    destination: Destination,
 ) -> int:
     """Show one backup as the server would: GET /backups/{id}; or one install: GET /installs/{id}.
 
@@ -60,9 +61,10 @@ def view(
         answer = _subject(where, target, user, findings, allow_missing=allow_missing)
     except AnswerError as error:
         answer = error
-    output.write_all(ANSWERS[format_name].render(answer, shown))
+    destination.write(ANSWERS[format_name].render(answer, shown), where.protected(target))
     altered = [finding for finding in findings if finding.rule == rules.CATALOG_ALTERED]
     if isinstance(answer, AnswerError):
+        messages.write_notes(answer)
         return messages.report(altered if where.catalog else findings, Severity.ERROR) or 1
     named = set(map(os.path.abspath, where.roots))
     odd = (
@@ -102,11 +104,13 @@ class Presentation(Generic[Row]):
         format: its format.
         sort: the field it is sorted by, with a ``-`` before it in descending order; None for as it comes.
         view: which rows are shown, and how much of them.
+        destination: where it is written.
     """
 
     format: Format[ListRendering[Row]]
     sort: str | None
     view: ListView
+    destination: Destination
 
     @property
     def is_stream(self) -> bool:
@@ -115,9 +119,14 @@ class Presentation(Generic[Row]):
         return Trait.ROW_BY_ROW in self.format.traits and self.sort is None and is_whole
 
     def show(
-        self, rows: Iterable[Row], criteria: Criteria, findings: list[Finding], of: Callable[[Row], Inspection]
+        self,
+        rows: Iterable[Row],
+        criteria: Criteria,
+        findings: list[Finding],
+        of: Callable[[Row], Inspection],
+        protected: Protected,
     ) -> bool:
-        """Print those of the ``rows`` of which the ``criteria`` hold; return whether there are any.
+        """Write those of the ``rows`` of which the ``criteria`` hold; return whether there are any.
 
         ``of`` gives what is known of a row: by it rows are chosen and sorted, and what could not be read of it, or
         contradicts what, is appended to ``findings``.
@@ -125,7 +134,7 @@ class Presentation(Generic[Row]):
         chosen = (row for row in rows if criteria.hold_of(of(row)))
         wanted = _noting(ordered(chosen, self.sort, of), of, findings)
         first = list(islice(wanted, 1))
-        output.write_all(self.format.render(chain(first, wanted), self.view))
+        self.destination.write(self.format.render(chain(first, wanted), self.view), protected)
         return bool(first)
 
 
@@ -141,7 +150,11 @@ def itself(row: Inspection) -> Inspection:
 
 
 def _show_stream(
-    presentation: Presentation[Inspection], search: Search, criteria: Criteria, findings: list[Finding]
+    presentation: Presentation[Inspection],
+    search: Search,
+    criteria: Criteria,
+    findings: list[Finding],
+    protected: Protected,
 ) -> bool:
     """Print what `Presentation.show` prints of all backups where ``search`` looks, with two processes."""
     from backupmeta.work.processes import few_processes
@@ -155,7 +168,7 @@ def _show_stream(
     met: list[Finding] = []
     texts = filter(None, listing.listed(search, text, met, few_processes(2)))
     first = list(islice(texts, 1))
-    output.write_all(chain(first, texts))
+    presentation.destination.write(chain(first, texts), protected)
     findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
     return bool(first)
 
@@ -168,14 +181,19 @@ def _doubts(row: Inspection) -> list[Finding]:
 def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
 
-    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
+    def presentation(
+        format_name: str, sort: str | None, view: ListView, destination: Destination
+    ) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_remark))
+        shown = replace(view, width=destination.width, note=messages.write_remark)
+        return Presentation(table[format_name], sort, shown, destination)
 
     return options.collected(
         "presentation",
         presentation,
+        options.collected("view", ListView),
+        options.with_provenance,
         click.option(
             "--sort",
             type=options.sort_key,
@@ -183,13 +201,11 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
             shell_complete=completion.field,
             help="Sort by a field; -FIELD for descending.",
         ),
-        options.formatted(table),
-        options.collected("view", ListView),
         click.option("--offset", type=options.COUNT, metavar="N", default=0, help="Leave out the first N rows."),
         click.option(
             "--limit", type=options.COUNT, metavar="N", help="Show at most N rows; --json: 50, as the server."
         ),
-        options.with_provenance,
+        options.answering(table),
         options.quiet,
     )
 
@@ -197,15 +213,15 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
 choosing: Final = options.collected(
     "criteria",
     Criteria,
-    click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
+    options.owned(", in homes that may be theirs"),
     click.option(
         "--application",
         metavar="APP",
         shell_complete=completion.in_catalog("application"),
         help="Only those of this application, such as wordpress, in any case.",
     ),
-    click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
     options.in_time,
+    options.of_domain,
 )
 """Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
 
@@ -227,16 +243,17 @@ def _nothing(
 ) -> Iterator[str]:
     """Yield that there is nothing, and what there is instead of what was asked for."""
     advice = "" if where.roots or where.catalog or criteria.are_given else "; name a ROOT"
-    yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    nothing = f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    yield "; ".join([nothing, *where.obstacles])
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
 
 
 @click.command("list")
-@options.looking("ROOT", in_catalog=True)
 @choosing
-@presenting(BACKUPS)
+@options.looking("ROOT", in_catalog=True)
 @options.secretive
+@presenting(BACKUPS)
 def list_backups(where: Where, criteria: Criteria, presentation: Presentation[Inspection]) -> int:
     """List the backups at and below each ROOT.
 
@@ -249,21 +266,21 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation[In
       backupmeta list --sysroot /mnt/image --jsonl > backups.jsonl
     """
     findings: list[Finding] = []
-    search = where.search(criteria.user)
+    search, protected = where.search(criteria.user), where.protected()
     if presentation.is_stream:
-        has_rows = _show_stream(presentation, search, criteria, findings)
+        has_rows = _show_stream(presentation, search, criteria, findings, protected)
     else:
-        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings, itself)
+        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings, itself, protected)
     nothing = _nothing(where, search, criteria, library.list_backups)
     return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 @click.command()
-@options.looking("ROOT", in_catalog=True)
 @choosing
 @click.option("--gone", is_flag=True, help="Those that are gone instead: backups name them, and no record has them.")
-@presenting(INSTALLS)
+@options.looking("ROOT", in_catalog=True)
 @options.secretive
+@presenting(INSTALLS)
 def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspection], *, gone: bool) -> int:
     """List the installs at and below each ROOT, from their records in .appdata/current.
 
@@ -278,13 +295,13 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
       backupmeta installs /home/exampleu --json
       backupmeta installs --gone --sysroot /mnt/image
     """
-    search, findings = where.search(criteria.user), list[Finding]()
+    search, protected, findings = where.search(criteria.user), where.protected(), list[Finding]()
     if gone:
         listed = library.list_gone_installs(search, findings)
-        has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest)
+        has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest, protected)
         nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is known to be gone")
     else:
-        has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
+        has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself, protected)
         nothing = _nothing(where, search, criteria, library.list_installs)
     return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
@@ -295,7 +312,7 @@ def _of_gone(presentation: Presentation[Inspection]) -> Presentation[GoneInstall
     for option, is_given in {"--provenance": view.provenance, "--show-secrets": view.show_secrets}.items():
         if is_given:
             raise click.UsageError(f"{option} does not go with --gone: give it to view, with the last backup's archive")
-    return Presentation(GONE[presentation.format.name], presentation.sort, view)
+    return Presentation(GONE[presentation.format.name], presentation.sort, view, presentation.destination)
 
 
 def _newest(install: GoneInstall) -> Inspection:

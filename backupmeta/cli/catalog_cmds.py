@@ -14,13 +14,13 @@ from time import monotonic, time
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from backupmeta.account import places
 from backupmeta.account.roots import apart
 from backupmeta.archive.digests import ALGORITHMS
-from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.case import Case, case_of
-from backupmeta.catalog.database import accounts, roots
+from backupmeta.catalog.database import accounts
 from backupmeta.catalog.progress import CHANGES, ScanResult
 from backupmeta.catalog.queries import export as exporting
 from backupmeta.catalog.queries import exported
@@ -29,13 +29,14 @@ from backupmeta.catalog.report import report as report_of
 from backupmeta.catalog.summary import stats as counting
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
-from backupmeta.cli.output import Target
+from backupmeta.cli.output import Destination
 from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import display
 from backupmeta.render.exports import EXPORTS
-from backupmeta.render.formats import Trait, View
+from backupmeta.render.exports import datasette_metadata as metadata_of
+from backupmeta.render.formats import Trait, View, pretty
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned, change_line
 from backupmeta.search import Protected, Search
@@ -47,28 +48,24 @@ _PRIVATE: Final = 0o077
 
 
 @click.command()
+@options.deep("verify them")
+@click.option("--members", is_flag=True, help="As --deep, and keep what is in each archive, for find --member.")
+@options.digesting_members("with --members, by default SHA-256")
+@options.failing(CHANGES, "files, installs, backups or accounts of which this is told", is_repeatable=True)
+@click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
+@click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
+@options.looking("ROOT")
+@options.formatted(SCANS)
 @click.option(
     "-o",
     "--output",
     "path",
     required=True,
-    metavar="CATALOG",
+    metavar="FILE",
     shell_complete=completion.file,
-    help="The catalog: a SQLite file.",
+    help="Write to FILE: the catalog, a SQLite database.",
 )
-@options.looking("ROOT")
-@click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
-@click.option("--members", is_flag=True, help="The same, and keep what is in each archive, for find --member.")
-@click.option(
-    "--member-digest",
-    type=click.Choice(ALGORITHMS),
-    help="With --members: keep this digest of each file; by default its SHA-256.",
-)
-@options.bounded
-@options.failing(CHANGES, "files, installs, backups or accounts of which this is told", is_repeatable=True)
 @options.at_work
-@click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
-@click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
 @click.option(
     "--progress",
     type=click.Choice(["auto", "bar", "plain", "json", "none"]),
@@ -77,7 +74,6 @@ _PRIVATE: Final = 0o077
     help="How to tell on stderr how far it is.",
 )
 @options.quiet
-@options.formatted(SCANS)
 def scan(
     path: str,
     where: Where,
@@ -154,7 +150,7 @@ def scan(
         output.flush()
         return _INTERRUPTED
     code = write_result(is_whole=True)
-    if not messages.is_whole(tally, where.name):
+    if not messages.is_whole(tally, where.name, where.obstacles):
         code = 2
     if failing := change_line(tally, fail_on):
         messages.write_line(f"--fail-on: {failing}")
@@ -198,8 +194,6 @@ def _exported(name: str) -> str:
 
 @click.command()
 @click.argument("catalog", shell_complete=completion.file)
-@options.quiet
-@options.formatted(EXPORTS)
 @click.option(
     "--table",
     shell_complete=completion.table,
@@ -209,8 +203,14 @@ def _exported(name: str) -> str:
     metavar="NAME",
     help="What: backups, installs, plugins, themes, files, findings, provenance, history, accounts, scans, ….",
 )
-@options.writing
-def export(catalog: str, format_name: str, table: str, target: Target) -> int:
+@click.option(
+    "--datasette-metadata",
+    is_flag=True,
+    help="Write, instead, what each table and column means: JSON for datasette -m.",
+)
+@options.answering(EXPORTS)
+@options.quiet
+def export(catalog: str, format_name: str, table: str, *, datasette_metadata: bool, destination: Destination) -> int:
     """Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.
 
     Times are in UTC, secrets are masked. JSONL and CSV have times as 2024-06-13T20:55:21+00:00, and bytes in base64;
@@ -221,21 +221,35 @@ def export(catalog: str, format_name: str, table: str, target: Target) -> int:
       backupmeta export catalog.sqlite --csv > backups.csv
       backupmeta export catalog.sqlite --jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
       backupmeta export catalog.sqlite --format parquet -o backups.parquet
+      backupmeta export catalog.sqlite --datasette-metadata -o metadata.json
     """
-    protected = Protected(tuple(roots(catalog)), catalog=catalog)
-    output.refuse_evidence(target.path, protected)
+    protected = options.in_catalog(catalog).protected()
+    output.refuse_evidence(destination.path, protected)
+    if datasette_metadata:
+        _refuse_rows(format_name)
+        destination.write([pretty(metadata_of(catalog))], protected)
+        return 0
     if Trait.IN_A_FILE_ALONE in EXPORTS[format_name].traits:
-        _check_file(target, format_name)
+        _check_file(destination, format_name)
     messages.write_age(catalog)
     findings: list[Finding] = []
-    parts = EXPORTS[format_name].render(exporting(catalog, table, findings), View(target.width))
-    target.write(parts, protected)
+    parts = EXPORTS[format_name].render(exporting(catalog, table, findings), View(destination.width))
+    destination.write(parts, protected)
     return messages.report(findings, Severity.ERROR)
 
 
-def _check_file(target: Target, format_name: str) -> None:
+def _refuse_rows(format_name: str) -> None:
+    """Raise `click.UsageError` where something was given that is for rows: metadata are JSON, about all tables."""
+    is_default = click.get_current_context().get_parameter_source("table") is ParameterSource.DEFAULT
+    given = {"--table": not is_default, f"--format {format_name}": format_name not in {"json", "jsonl"}}
+    for option, is_given in given.items():
+        if is_given:
+            raise click.UsageError(f"--datasette-metadata is JSON about all tables; {option} is for rows")
+
+
+def _check_file(destination: Destination, format_name: str) -> None:
     """Raise `click.UsageError` where a format that is no text has no file to go to, or nothing that writes it."""
-    if target.is_stdout:
+    if destination.is_stdout:
         raise click.UsageError(f"{format_name} is no text, and is not printed; name a file for it: -o FILE")
     if find_spec("pyarrow") is None:
         raise click.UsageError("parquet needs pyarrow, which is not installed: pip install 'backupmeta[parquet]'")
@@ -243,9 +257,9 @@ def _check_file(target: Target, format_name: str) -> None:
 
 @click.command()
 @click.argument("catalog", shell_complete=completion.file)
-@options.as_of("Judge ages as of this moment: for old catalogs.")
-@options.formatted(STATS)
-def stats(catalog: str, now: int, *, format_name: str) -> int:
+@options.as_of("for old catalogs")
+@options.answering(STATS)
+def stats(catalog: str, now: int, *, format_name: str, destination: Destination) -> int:
     """Count what is in a CATALOG: accounts, backups, sizes, versions, ages, orphans, duplicates, growth, findings.
 
     \b
@@ -255,7 +269,8 @@ def stats(catalog: str, now: int, *, format_name: str) -> int:
     """
     findings: list[Finding] = []
     tally = counting(catalog, now, findings)
-    output.write_all(STATS[format_name].render(Contents(catalog, tally), View(output.width())))
+    parts = STATS[format_name].render(Contents(catalog, tally), View(destination.width))
+    destination.write(parts, options.in_catalog(catalog).protected())
     return messages.report(findings, Severity.ERROR)
 
 
@@ -294,17 +309,15 @@ _written_for: Final = options.collected(
 
 
 @click.command()
-@options.looking("ROOT|CATALOG")
-@click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests.")
+@options.deep("tell verdicts and digests")
+@options.as_of("for old images. It dates no report")
 @_written_for
-@options.quiet
-@options.formatted(REPORTS)
-@options.writing
-@options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")
+@options.looking("ROOT|CATALOG")
+@options.answering(REPORTS)
 @options.at_work
-@options.bounded
+@options.quiet
 def report(
-    where: Where, *, deep: bool, case: Case, format_name: str, target: Target, now: int, jobs: int | None
+    where: Where, *, deep: bool, case: Case, format_name: str, destination: Destination, now: int, jobs: int | None
 ) -> int:
     """Write a report that can be handed on: one page that opens anywhere, without a network.
 
@@ -320,18 +333,18 @@ def report(
       backupmeta report /home/exampleu --deep -o report.html
       backupmeta report --sysroot /mnt/image --format markdown | less
     """
-    if Trait.NOT_ON_A_TERMINAL in REPORTS[format_name].traits and target.width is not None:
+    if Trait.NOT_ON_A_TERMINAL in REPORTS[format_name].traits and destination.width is not None:
         raise click.UsageError("a page is not printed on a terminal; name a file, -o report.html, or --format markdown")
     catalog = _catalog(where.roots)
     if catalog is not None:
-        beside = {"--sysroot": where.sysroot, "--tz": where.zone, "--deep": deep, "--jobs": jobs}
-        beside["--bound"] = where.limits != DEFAULT_LIMITS
+        beside: dict[str, object] = {"--sysroot": where.sysroot, "--tz": where.zone, "--deep": deep, "--jobs": jobs}
+        beside["--bound"] = where.bounds
         options.refuse_beside("a catalog", beside, "it is for what is on disk; give it to scan")
         where = where._replace(roots=(), catalog=catalog)
     else:
         where.search().places()
     protected = where.protected()
-    output.refuse_evidence(target.path, protected)
+    output.refuse_evidence(destination.path, protected)
     is_whole, findings = True, list[Finding]()
     if catalog is None:
         path = _temporary_catalog(protected)
@@ -340,7 +353,7 @@ def report(
         path = catalog
         messages.write_age(catalog)
     content = report_of(path, Asked(now, _command(), catalog, int(time()), case), findings)
-    target.write(REPORTS[format_name].render(content, View()), protected)
+    destination.write(REPORTS[format_name].render(content, View()), protected)
     return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
 
 
@@ -379,7 +392,7 @@ def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None)
     for root, reason in tally.unread.items():
         messages.write_line(f"{root}: {reason}")
     messages.write_unread_accounts(tally)
-    return messages.is_whole(tally, where.name)
+    return messages.is_whole(tally, where.name, where.obstacles)
 
 
 def _command() -> str:

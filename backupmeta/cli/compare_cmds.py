@@ -11,7 +11,7 @@ import click
 from backupmeta import library, rules
 from backupmeta.cli import completion, messages, options
 from backupmeta.cli.options import Where
-from backupmeta.cli.output import Target
+from backupmeta.cli.output import Destination
 from backupmeta.comparison.diff import CURRENT, site_at
 from backupmeta.comparison.diff import diff as compare
 from backupmeta.comparison.history import FollowedFiles, History, deepened, member_names
@@ -31,19 +31,17 @@ from backupmeta.work.orders import HERE
 @click.command()
 @click.argument("a", shell_complete=completion.target)
 @click.argument("b", shell_complete=completion.target)
-@click.option("--deep", is_flag=True, help="Read both archives through: compare members, and the dumps' tables.")
-@click.option("--user", metavar="NAME", help="Only what belongs to NAME.")
+@options.owned()
+@options.deep("compare members, and the dumps' tables")
 @options.looking("--root")
-@options.bounded
-@options.formatted(DIFFERENCES)
-@options.writing
+@options.answering(DIFFERENCES)
 def diff(
     a: str,
     b: str,
     *,
     where: Where,
     format_name: str,
-    target: Target,
+    destination: Destination,
     deep: bool,
     user: str | None,
 ) -> int:
@@ -79,26 +77,19 @@ def diff(
         raise click.UsageError(f"{a!r} is no backup; a folder is compared with one: backupmeta diff BACKUP FOLDER")
     difference = compare(a, b, search, user=user, deep=deep)
     protected = where.protected(a, b)._replace(site=None if site is None else site.path)
-    target.write(DIFFERENCES[format_name].render(difference, View()), protected)
+    destination.write(DIFFERENCES[format_name].render(difference, View()), protected)
     grave = (finding.at_evidence() for finding in difference.findings if finding.is_grave)
     return messages.report(grave, Severity.WARNING) or int(not difference.is_same)
 
 
 @click.command()
 @click.argument("install", shell_complete=completion.target)
-@click.option("--deep", is_flag=True, help="Read all archives through: count what changed in members and tables.")
-@click.option(
-    "--member",
-    metavar="GLOB",
-    help="Tell in which backups files are, and since when: of a path, or of a pattern in which * stands for any text, "
-    "also for slashes: '*.php'. #3 is the third member of the archive that is named as INSTALL.",
-)
+@options.deep("count what changed in members and tables")
+@options.naming_members("Tell in which backups they are. #3 is the third member of the archive that is INSTALL.")
 @options.looking("--root")
-@options.bounded
-@options.quiet
-@options.formatted(HISTORIES)
+@options.answering(HISTORIES)
 @options.at_work
-@options.writing
+@options.quiet
 def history(
     install: str,
     *,
@@ -107,7 +98,7 @@ def history(
     where: Where,
     format_name: str,
     jobs: int | None,
-    target: Target,
+    destination: Destination,
 ) -> int:
     """Show all backups of one INSTALL, oldest first, and what changed from each to the next.
 
@@ -136,12 +127,12 @@ def history(
     if jobs is not None and member is None and not deep:
         raise click.UsageError("--jobs needs --deep or --member: without them, archives are not read to their ends")
     if member is not None:
-        return _follow(install, member, where, format_name=format_name, jobs=jobs, target=target)
+        return _follow(install, member, where, format_name=format_name, jobs=jobs, destination=destination)
     backups = backups_of(install, where.search())
     if deep:
         with _progress(backups) as bar:
             backups = deepened(backups, where.limits, messages.workers(jobs, bar.watch))
-    target.write(HISTORIES[format_name].render(backups, View(target.width)), where.protected(install))
+    destination.write(HISTORIES[format_name].render(backups, View(destination.width)), where.protected(install))
     return messages.report(dict.fromkeys(backups.findings), Severity.ERROR)
 
 
@@ -150,13 +141,15 @@ def _progress(backups: History) -> AbstractContextManager[messages.Bar]:
     return messages.progress_bar(lambda: sum(row.size or 0 for row in backups.rows))
 
 
-def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: int | None, target: Target) -> int:
+def _follow(
+    install: str, member: str, where: Where, *, format_name: str, jobs: int | None, destination: Destination
+) -> int:
     """Tell in which backups of an install a ``member`` is."""
     backups = backups_of(install, where.search())
     followed = FollowedFiles(backups)
     with _progress(backups) as bar:
         followed.walk(member_names(install, member, where.search()), where.limits, messages.workers(jobs, bar.watch))
-    target.write(FOLLOWED[format_name].render(followed, View(target.width)), where.protected(install))
+    destination.write(FOLLOWED[format_name].render(followed, View(destination.width)), where.protected(install))
     code = messages.report(dict.fromkeys(followed.findings), Severity.ERROR)
     if followed.is_empty:
         count = counted(len(followed.backups), "backup")
@@ -165,10 +158,9 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
 
 
 @click.command()
-@options.looking("ROOT")
-@click.option("--user", metavar="NAME", help="Only what happened in accounts of this owner: others are not read.")
+@options.owned(": other accounts are not read")
 @options.in_time
-@click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members.")
+@options.deep("tell the times of their members")
 @click.option(
     "--member-limit",
     "members",
@@ -176,8 +168,6 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
     metavar="N",
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
 )
-@options.quiet
-@options.formatted(TIMELINES)
 @click.option(
     "--bodyfile-unset",
     "unset",
@@ -185,9 +175,10 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
     help="What a body file has for the times that an event has none of: -1, which mactime leaves out, by default; 0, "
     "which plaso leaves out.",
 )
-@options.writing
+@options.looking("ROOT")
+@options.answering(TIMELINES)
 @options.at_work
-@options.bounded
+@options.quiet
 def timeline(
     where: Where,
     *,
@@ -197,7 +188,7 @@ def timeline(
     members: int | None,
     format_name: str,
     unset: str | None,
-    target: Target,
+    destination: Destination,
     jobs: int | None,
 ) -> int:
     """Tell what happened when, and who says so: installed, updated, backed up, written.
@@ -224,13 +215,13 @@ def timeline(
     most = MEMBERS if members is None else members
     search, tally = where.search(user), Counter[str]()
     size = partial(_size, search) if deep else None
-    with messages.progress_bar(size) as bar, target.opened(where.protected()) as write:
+    with messages.progress_bar(size) as bar, destination.opened(where.protected()) as write:
         workers = messages.workers(jobs, bar.watch) if deep else HERE
         events = events_of(search, deep=deep, members=most, period=period, findings=findings, workers=workers)
-        view = TimelineView(target.width, unset or UNSET[0])
+        view = TimelineView(destination.width, unset or UNSET[0])
         for part in bar.making_way(TIMELINES[format_name].render(_counted(events, tally), view)):
             write(part)
-    for line in chain(_lines(tally, where.name), _losses(findings)):
+    for line in chain(_lines(tally, where), _losses(findings)):
         messages.write_line(line)
     criteria = Criteria(user, period=period)
     is_unmet = criteria.are_given and not tally["events"]
@@ -260,10 +251,11 @@ def _losses(findings: Iterable[Finding]) -> Iterator[str]:
         yield f"{rule.severity}: {rule.sentence}: {counted(times, 'time')} [{rule.id}]"
 
 
-def _lines(tally: Counter[str], where: str) -> Iterator[str]:
+def _lines(tally: Counter[str], where: Where) -> Iterator[str]:
     """Yield what a reader of the events may miss."""
     if not tally["events"]:
-        yield f"nothing happened in {where}; name another ROOT, or a wider time"
+        nothing = f"nothing happened in {where.name}; name another ROOT, or a wider time"
+        yield "; ".join([nothing, *where.obstacles])
     if contradicted := tally["contradicted"]:
         events = f"{contradicted:,} of {counted(tally['events'], 'event')} {are(contradicted)}"
         yield f"{events} contradicted by other witnesses"

@@ -13,7 +13,8 @@ from backupmeta import verification
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
-from backupmeta.cli.output import Target
+from backupmeta.cli.output import Destination
+from backupmeta.errors import NoMemberError
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
@@ -37,11 +38,6 @@ class _DroppedError(Exception):
         self.extraction = extraction
 
 
-def _folder(path: str) -> str:
-    """Return the ``path`` of a folder without a slash at its end."""
-    return path.rstrip("/") or path
-
-
 def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
     """Return which members are asked for."""
     if has_own and names:
@@ -54,15 +50,7 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 @options.collected("selection", _selection)
 @options.collected("order", Order)
 @click.argument("names", nargs=-1, metavar="[MEMBER]...")
-@click.option(
-    "--to",
-    "folder",
-    required=True,
-    type=_folder,
-    metavar="FOLDER",
-    shell_complete=completion.folder,
-    help="A new or an empty folder; see also --over.",
-)
+@options.to_folder("a new or an empty one; see also --over", is_required=True)
 @click.option(
     "--dump", "dump", metavar="FILE", shell_complete=completion.file, help="Write the database dump there; - is stdout."
 )
@@ -85,10 +73,11 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
     help="Don't wait until all is on the disk.",
 )
 @options.looking("--root")
-@options.bounded
+@options.answering(EXTRACTION)
 @options.quiet
-@options.formatted(EXTRACTION)
-def extract(target: str, order: Order, dump: str | None, where: Where, *, format_name: str) -> int:
+def extract(
+    target: str, order: Order, dump: str | None, where: Where, *, format_name: str, destination: Destination
+) -> int:
     """Unpack the site in TARGET's archive to a FOLDER, from one pass that reads it, judges it and writes.
 
     TARGET is an archive, a record file, a backup's id, an archive's name, or a path as the server of --sysroot saw it.
@@ -106,25 +95,29 @@ def extract(target: str, order: Order, dump: str | None, where: Where, *, format
       backupmeta extract app_….tar.gz wp-content/uploads --to uploads
       backupmeta extract app_….tar.gz --to site --dump - | mariadb site
     """
-    if dump == "-" and format_name != "text":
-        raise click.UsageError(f"--dump - and --{format_name} both write to stdout")
+    answer, missing = EXTRACTION[format_name].render(), count()
+    if answer is None and destination.path is not None:
+        raise click.UsageError("--output needs --json: as text, what is missing stands on stderr")
+    if answer is not None and dump == (destination.path or "-"):
+        name = "stdout" if destination.is_stdout else dump
+        raise click.UsageError(f"--dump {dump} and --{format_name} both write to {name}")
     if order.has_owners and os.geteuid() != 0:
         raise click.UsageError("--owners needs root: only root gives files to others")
     protected = Protected(sysroot=where.sysroot)
     output.refuse_evidence(order.folder, protected)
-    answer, missing = EXTRACTION[format_name].render(), count()
-
-    def report(result: MemberResult) -> None:
-        if answer is not None:
-            output.write(answer.piece(result))
-        elif result.fate not in _AS_ASKED and next(missing) < _MISSING_SHOWN:
-            messages.write_line(f"{result.member.text}: {result.fate}: {result.reason}")
-
     findings = list[Finding]()
     case = verification.case_at(target, where.search(), DEFAULT, int(time()), findings)
-    extraction = _filled(case, order, dump, protected, report)
-    if answer is not None:
-        output.write(answer.end(extraction))
+    with destination.opened(where.protected(target)) as write:
+
+        def report(result: MemberResult) -> None:
+            if answer is not None:
+                write(answer.piece(result))
+            elif result.fate not in _AS_ASKED and next(missing) < _MISSING_SHOWN:
+                messages.write_line(f"{result.member.text}: {result.fate}: {result.reason}")
+
+        extraction = _filled(case, order, dump, protected, report)
+        if answer is not None:
+            write(answer.end(extraction))
     findings += (judgement.finding for judgement in extraction.verification.judged)
     code = messages.report(findings, Severity.WARNING, extraction.verification.server_path)
     for line in _losses(extraction):
@@ -140,7 +133,7 @@ def _filled(
     case: Case, order: Order, dump: str | None, protected: Protected, report: Callable[[MemberResult], object]
 ) -> Extraction:
     """Extract, and return what came out; the dump's file is there only if the folder is."""
-    opened = nullcontext() if dump is None else Target(dump).opened(protected)
+    opened = nullcontext() if dump is None else Destination(dump).opened(protected)
     try:
         with messages.progress_bar(case.size) as bar, opened as write:
             extraction = unpacked(case, order, report, dump=write, watch=bar.watch)
@@ -172,7 +165,10 @@ def _losses(extraction: Extraction) -> Iterator[str]:
     missing = sum(number for fate, number in extraction.counts.items() if fate not in _AS_ASKED)
     if (more := missing - _MISSING_SHOWN) > 0:
         yield f"{counted(more, 'more member is', 'more members are')} not there"
-    yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
+    for name in extraction.missing:
+        is_pattern = b"*" in name or b"?" in name
+        advice = "a folder stands for all in it, wildcards don't" if is_pattern else NoMemberError.default_advice
+        yield f"{os.fsdecode(name)}: is not in the archive; {advice}"
     if extraction.narrowed:
         yield f"{counted(extraction.narrowed, 'member has', 'members have')} fewer permissions than in the archive"
 
@@ -189,19 +185,17 @@ def _summary(extraction: Extraction) -> str:
 
 @click.command()
 @options.TARGET
-@options.looking("--root")
 @click.option(
     "--against",
-    "folder",
-    type=_folder,
+    type=options.folder_path,
     metavar="FOLDER",
     shell_complete=completion.folder,
     help="Tell, too, whether extract --to FOLDER has room there.",
 )
-@options.bounded
+@options.looking("--root")
+@options.answering(NEEDS)
 @options.quiet
-@options.formatted(NEEDS)
-def needs(target: str, folder: str | None, where: Where, *, format_name: str) -> int:
+def needs(target: str, against: str | None, where: Where, *, format_name: str, destination: Destination) -> int:
     """Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.
 
     From one pass that judges it, too: what is wrong with it stands on stderr. Versions of the application and of PHP,
@@ -219,8 +213,8 @@ def needs(target: str, folder: str | None, where: Where, *, format_name: str) ->
     case = verification.case_at(target, where.search(), DEFAULT, int(time()), findings)
     with messages.progress_bar(case.size) as bar:
         answer = needed(case, bar.watch)
-    room = None if folder is None else answer.room_at(folder, Protected(sysroot=where.sysroot))
-    output.write_all(NEEDS[format_name].render(Restore(answer, room), View()))
+    room = None if against is None else answer.room_at(against, Protected(sysroot=where.sysroot))
+    destination.write(NEEDS[format_name].render(Restore(answer, room), View()), where.protected(target))
     findings += (judged.finding for judged in answer.verification.judged)
     code = messages.report(findings, Severity.WARNING, answer.path)
     return code or int(room is not None and not room.is_fit)

@@ -1,5 +1,7 @@
 """The commands that look into one file: ``explain``, ``members`` and ``cat``."""
 
+from collections.abc import Iterable
+
 import click
 
 from backupmeta import explain as explaining
@@ -7,8 +9,9 @@ from backupmeta import targets
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
 from backupmeta.archive.reader import Consumer, Pass, find
-from backupmeta.cli import messages, options, output
+from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
+from backupmeta.cli.output import Destination
 from backupmeta.findings import Severity
 from backupmeta.record.grammar import parse
 from backupmeta.render.formats import Trait, View
@@ -18,10 +21,9 @@ from backupmeta.render.members import MEMBERS, STEPS, Walk, verdict
 @click.command()
 @options.TARGET
 @options.locating
-@options.bounded
 @options.secretive
-@options.formatted(STEPS)
-def explain(target: str, where: Where, *, show_secrets: bool, format_name: str) -> int:
+@options.answering(STEPS)
+def explain(target: str, where: Where, *, show_secrets: bool, format_name: str, destination: Destination) -> int:
     """Show each line of a record, or each step of an archive, with what was made of it.
 
     TARGET is an archive, a record file, an id, an archive's name, or a path as the server of --sysroot saw it. An id
@@ -34,30 +36,31 @@ def explain(target: str, where: Where, *, show_secrets: bool, format_name: str) 
     """
     file = targets.file_of(target, where.search())
     steps = list(explaining.file(file, where.limits, show_secrets=show_secrets))
-    output.write_all(STEPS[format_name].render(steps, View()))
+    destination.write(STEPS[format_name].render(steps, View()), where.protected(target))
     return 2 if any(step.is_unread for step in steps) else 0
 
 
 @click.command()
 @options.TARGET
-@options.locating
 @click.option(
-    "--digest",
+    "--archive-digest",
     "algorithms",
     multiple=True,
     type=click.Choice(["sha1", "md5"]),
-    help="Count this digest of the file beside its SHA-256. Repeatable.",
+    help="Count this digest of the archive beside its SHA-256. Repeatable.",
 )
-@click.option(
-    "--member-digest",
-    type=click.Choice(["sha256", "sha1", "md5"]),
-    help="With --json: add this digest of each file in the archive.",
-)
-@options.bounded
+@options.digesting_members("with --json")
+@options.locating
+@options.answering(MEMBERS)
 @options.quiet
-@options.formatted(MEMBERS)
 def members(
-    target: str, where: Where, *, algorithms: tuple[str, ...], member_digest: str | None, format_name: str
+    target: str,
+    where: Where,
+    *,
+    algorithms: tuple[str, ...],
+    member_digest: str | None,
+    format_name: str,
+    destination: Destination,
 ) -> int:
     """List all members of TARGET's archive, and judge it, from one pass over the whole file.
 
@@ -82,7 +85,8 @@ def members(
     consumers += [digests] if digests else []
     with targets.archive_of(target, where.search()).open() as file:
         walked = Pass(file, where.limits, algorithms=("sha256", *algorithms), consumers=consumers)
-        output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
+        parts = MEMBERS[format_name].render(Walk(walked, dumps, digests), View())
+        destination.write(parts, where.protected(target))
         code = messages.judge(walked.findings(), file.path)
         messages.write_remark(verdict(walked))
         return code
@@ -92,9 +96,9 @@ def members(
 @options.TARGET
 @click.argument("member")
 @options.locating
-@options.bounded
-@click.option("--show-secrets", is_flag=True, help="Give a record's exact bytes, secrets and all.")
-def cat(target: str, member: str, where: Where, *, show_secrets: bool) -> int:
+@options.secretive
+@options.writing
+def cat(target: str, member: str, where: Where, *, show_secrets: bool, destination: Destination) -> int:
     """Write the content of one MEMBER of TARGET's archive to stdout.
 
     TARGET is an archive, a record file, a backup's id, an archive's name, or a path as the server of --sysroot saw it.
@@ -112,7 +116,8 @@ def cat(target: str, member: str, where: Where, *, show_secrets: bool) -> int:
         content = find(file, member, where.limits)
         code = messages.report(content.findings, Severity.WARNING, file.path)
         if content.member.is_record and not show_secrets:
-            output.write_exact([parse(content.record(where.limits)).content])
+            exact: Iterable[bytes] = [parse(content.record(where.limits)).content]
         else:
-            output.write_exact(content.content)
+            exact = content.content
+        destination.write_exact(exact, where.protected(target))
     return code

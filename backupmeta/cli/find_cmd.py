@@ -1,7 +1,6 @@
 """The command ``find``, which asks a catalog."""
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,14 +13,13 @@ import click
 
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import KIB
-from backupmeta.archive.member import PATH_MAX
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import queries
 from backupmeta.catalog.member_search import MemberQuery, Unknown, member_search
 from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import completion, messages, options, output
+from backupmeta.cli import completion, messages, options
 from backupmeta.cli.answer_cmds import Presentation, itself, presenting, report_rows
 from backupmeta.errors import UnreadableError, did_you_mean
 from backupmeta.findings import Finding, Severity
@@ -105,13 +103,6 @@ _PATTERNS: Final = 400
 """How many patterns a catalog is asked for at once: SQLite has expressions of up to 1,000 levels, two for each."""
 
 
-def _pattern(text: str) -> str:
-    """Return ``text`` if a name may be like it."""
-    if len(os.fsencode(text)) > PATH_MAX:
-        raise ValueError(f"it is longer than any name; give at most {counted(PATH_MAX, 'byte')}")
-    return text
-
-
 def _digits(algorithm: str) -> int:
     return 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
 
@@ -137,30 +128,22 @@ def _digests(algorithm: str) -> options.Decorator:
 
 
 def _members(
-    names: tuple[str, ...],
+    member: tuple[str, ...],
     member_sha256: tuple[Iterable[bytes], ...],
     member_sha1: tuple[Iterable[bytes], ...],
     member_md5: tuple[Iterable[bytes], ...],
 ) -> MemberQuery:
-    if len(names) > _PATTERNS:
-        raise click.UsageError(f"--member is there {len(names):,} times; give it {_PATTERNS} times at most")
+    if len(member) > _PATTERNS:
+        raise click.UsageError(f"--member is there {len(member):,} times; give it {_PATTERNS} times at most")
     given = {"sha256": member_sha256, "sha1": member_sha1, "md5": member_md5}
     digests = {algorithm: chain.from_iterable(lists) for algorithm, lists in given.items() if lists}
-    return MemberQuery(names, digests or None)
+    return MemberQuery(member, digests or None)
 
 
 _asking_members: Final = options.collected(
     "members",
     _members,
-    click.option(
-        "--member",
-        "names",
-        multiple=True,
-        type=_pattern,
-        metavar="GLOB",
-        help="Find members of archives that were scanned with --members: by a path, or by a pattern in which * stands "
-        "for any text, also for slashes: '*.php'. Repeatable: alternatives.",
-    ),
+    options.naming_members("They were scanned with --members. Repeatable: alternatives.", is_repeatable=True),
     *map(_digests, ALGORITHMS),
 )
 """Add what is asked of members; the command has a parameter ``members``, a `MemberQuery`."""
@@ -176,7 +159,8 @@ def _find_members(
     with member_search(catalog, members, query, domain, findings) as search:
         shown = list(islice(search.matches(), view.offset, view.offset + most + 1))
         unknown = search.unknown()
-    output.write_all(MATCHES[presentation.format.name].render(shown[:most], view))
+    parts = MATCHES[presentation.format.name].render(shown[:most], view)
+    presentation.destination.write(parts, options.in_catalog(catalog).protected())
     lines = list[str]()
     if len(shown) > most:
         messages.write_remark(f"there are more than these {most:,}; --limit N shows more of them")
@@ -231,7 +215,7 @@ _asking: Final = options.collected(
         shell_complete=completion.in_catalog("theme"),
         help="Only those with this theme, alike.",
     ),
-    click.option("--user", metavar="NAME", help="Only those of this owner."),
+    options.owned(),
     click.option("--install", metavar="ID", help="Only those of this install."),
     click.option("--email", metavar="ADDRESS", help="Only those whose administrator has this address, in any case."),
     click.option("--login", metavar="NAME", help="Only those whose administrator logs in by this name."),
@@ -263,9 +247,9 @@ _asking: Final = options.collected(
 @click.argument("catalog", shell_complete=completion.file)
 @_asking
 @_asking_members
-@click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
-@presenting(BACKUPS)
+@options.of_domain
 @options.zoned
+@presenting(BACKUPS)
 def find(
     catalog: str,
     query: Query,
@@ -302,6 +286,7 @@ def find(
         query = query._replace(period=ALWAYS)
     messages.write_age(catalog)
     findings: list[Finding] = []
-    has_rows = presentation.show(queries.find(catalog, query, zone, findings), criteria, findings, itself)
+    rows = queries.find(catalog, query, zone, findings)
+    has_rows = presentation.show(rows, criteria, findings, itself, options.in_catalog(catalog).protected())
     nothing = chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain))
     return report_rows(findings, nothing, has_rows=has_rows, has_criteria=True)

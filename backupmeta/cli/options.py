@@ -1,29 +1,37 @@
 """Options and arguments that several commands share, each declared once; what only one command has stands there.
 
-Each group is a decorator. Most hand the command one value that they make of their options: `Where`, a `Target`, the
-name of a format.
+Each group is a decorator. Most hand the command one value that they make of their options: `Where`, a `Destination`,
+the name of a format. The first clause of an option's help is the same in all commands; what follows is the command's.
 """
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from time import time
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import click
 
-from backupmeta.archive.limits import AMOUNTS, DEFAULT_LIMITS, LIMIT_NAMES, Limits, amount
+from backupmeta.account.roots import conventional
+from backupmeta.advice import of_empty
+from backupmeta.archive.digests import ALGORITHMS
+from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
+from backupmeta.archive.member import PATH_MAX
 from backupmeta.cli import completion, messages, output
 from backupmeta.errors import did_you_mean
+from backupmeta.evidence import join_server_path
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
 from backupmeta.search import Period, Protected, Search
-from backupmeta.words import cut
+from backupmeta.words import counted, cut, few
 
 Command: TypeAlias = Callable[..., int]
 Decorator: TypeAlias = Callable[[Command], Command]
 
+_MOST_PLACES: Final = 5
 _DAY: Final = 86_400
 _LONGEST_SHOWN: Final = 60
 COUNT: Final[click.IntRange] = click.IntRange(0, 10**12)
@@ -111,6 +119,18 @@ def _bound(text: str) -> tuple[str, int]:
     return name, bound
 
 
+def _pattern(text: str) -> str:
+    """Return ``text`` if a name may be like it."""
+    if len(os.fsencode(text)) > PATH_MAX:
+        raise ValueError(f"it is longer than any name; give at most {counted(PATH_MAX, 'byte')}")
+    return text
+
+
+def folder_path(path: str) -> str:
+    """Return the ``path`` of a folder without a slash at its end."""
+    return path.rstrip("/") or path
+
+
 # --- where to look ----------------------------------------------------------------------------------------------------
 
 
@@ -121,21 +141,37 @@ class Where(NamedTuple):
         roots: what it was given as ROOTs, or with ``--root``; empty for the conventional places.
         sysroot: a mounted image.
         zone: the server's time zone, where it is known.
-        limits: what a file may ask for.
+        bounds: the values of the `Limits` that were named, by their names.
         catalog: the catalog that is answered from instead of the disk.
     """
 
     roots: tuple[str, ...]
     sysroot: str | None
     zone: tzinfo | None
-    limits: Limits = DEFAULT_LIMITS
+    bounds: Mapping[str, int] = MappingProxyType({})
     catalog: str | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What a file may ask for."""
+        return Limits(**self.bounds)
 
     @property
     def name(self) -> str:
         """What stands for it in a sentence."""
         image = "" if self.sysroot is None else f" of {self.sysroot}"
         return self.catalog or ", ".join(self.roots) or f"the conventional places{image}"
+
+    @property
+    def obstacles(self) -> Iterator[str]:
+        """Why nothing may be found where it looks, a sentence each: where that is, that nothing is mounted there."""
+        if self.catalog is not None:
+            return
+        if not self.roots:
+            places = conventional(self.sysroot)
+            shown = [place.seen_at if place.depth == 0 else join_server_path(place.seen_at, "*") for place in places]
+            yield f"looked in {few(shown, _MOST_PLACES)}"
+        yield from of_empty(self.roots or filter(None, [self.sysroot]))
 
     def search(self, user: str | None = None) -> Search:
         """Return what looks there, for all or for what a ``user`` has; of a catalog, tell its age."""
@@ -153,6 +189,11 @@ class Where(NamedTuple):
         from backupmeta.catalog.database import roots
 
         return Protected((*named, *self.roots, *roots(self.catalog)), self.sysroot, self.catalog)
+
+
+def in_catalog(catalog: str) -> Where:
+    """Return where a command looks that answers from a ``catalog`` alone."""
+    return Where((), None, None, catalog=catalog)
 
 
 Roots: TypeAlias = Literal["ROOT", "ROOT|CATALOG", "--root"]
@@ -188,37 +229,45 @@ _BESIDE_CATALOG: Final = {
 }
 
 
-def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
-    """Add what says where to look, on disk or ``in_catalog``, too; the command has a parameter ``where``, a `Where`.
+_BOUND: Final[Decorator] = click.option(
+    "--bound",
+    "bounds",
+    type=_bound,
+    multiple=True,
+    callback=lambda _ctx, _param, given: dict(given),
+    metavar="NAME=VALUE",
+    help="Change what a file may ask for: members=1000, seconds=60, …. Repeatable; 'backupmeta help bounds'.",
+)
 
-    That has the limits of `bounded`, where the command has that, too.
-    """
+
+def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
+    """Add what says where to look, on disk or ``in_catalog``, too; the command has a parameter ``where``, a `Where`."""
 
     def where(
         roots: tuple[str, ...],
         sysroot: str | None,
         zone: tzinfo | None,
-        limits: Limits = DEFAULT_LIMITS,
+        bounds: Mapping[str, int],
         catalog: str | None = None,
     ) -> Where:
         has_secrets = click.get_current_context().params.get("show_secrets")
         if catalog is not None:
             refuse_beside("--catalog", {roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
-        return Where(roots, sysroot, zone, limits, catalog)
+        return Where(roots, sysroot, zone, bounds, catalog)
 
     roots = (
         _ROOT
         if roots_name == "--root"
         else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]...", shell_complete=completion.file)
     )
-    return collected("where", where, roots, _SYSROOT, zoned, *([_CATALOG] if in_catalog else []))
+    return collected("where", where, roots, _SYSROOT, *([_CATALOG] if in_catalog else []), zoned, _BOUND)
 
 
-def _where_on_disk(roots: tuple[str, ...], sysroot: str | None, limits: Limits = DEFAULT_LIMITS) -> Where:
-    return Where(roots, sysroot, None, limits)
+def _where_on_disk(roots: tuple[str, ...], sysroot: str | None, bounds: Mapping[str, int]) -> Where:
+    return Where(roots, sysroot, None, bounds)
 
 
-locating: Final[Decorator] = collected("where", _where_on_disk, _ROOT, _SYSROOT)
+locating: Final[Decorator] = collected("where", _where_on_disk, _ROOT, _SYSROOT, _BOUND)
 """Add where a TARGET is looked for, for a command that has no use for a clock: a parameter ``where``."""
 
 
@@ -229,51 +278,62 @@ def refuse_beside(catalog: str, given: Mapping[str, object], otherwise: str = _O
             raise click.UsageError(f"{name} does not go with {catalog}: {_BESIDE_CATALOG.get(name, otherwise)}")
 
 
-def _bounded(name: str, collect: Callable[[Mapping[str, int]], object]) -> Decorator:
-    return click.option(
-        "--bound",
-        name,
-        type=_bound,
-        multiple=True,
-        callback=lambda _ctx, _param, given: collect(dict(given)),
-        metavar="NAME=VALUE",
-        help="Change what a file may ask for: members=1000, seconds=60, …. Repeatable; 'backupmeta help bounds'.",
-    )
-
-
-bounded: Final[Decorator] = _bounded("limits", lambda bounds: Limits(**bounds))
-"""Add what changes the bounds on what a file may ask for: a parameter ``limits``, `Limits`, or those of `looking`."""
-
-overriding_bounds: Final[Decorator] = _bounded("bounds", lambda bounds: bounds)
-"""Add the same, for a command that has other bounds by default: ``bounds`` has those that are named, by name."""
-
-
 TARGET: Final[Decorator] = click.argument("target", shell_complete=completion.target)
 """Add what a command is about: an archive, a record file, an id, an archive's name, a path of the server's."""
 
 
 # --- which backups ----------------------------------------------------------------------------------------------------
 
+
+def owned(more: str = "") -> Decorator:
+    """Add ``--user``; ``more`` says what becomes of the others."""
+    return click.option("--user", metavar="NAME", help=f"Only what belongs to NAME{more}.")
+
+
+of_domain: Final[Decorator] = click.option("--domain", metavar="DOMAIN", help="Only what is of this domain.")
+"""Add ``--domain``."""
+
 in_time: Final[Decorator] = collected(
     "period",
     Period,
-    click.option("--since", type=moment, metavar="TIME", help="Only those made then or later (UTC)."),
+    click.option("--since", type=moment, metavar="TIME", help="Only what is of then or later (UTC)."),
     click.option(
-        "--until", type=last_moment, metavar="TIME", help="Only those made until then; a date is its whole day."
+        "--until", type=last_moment, metavar="TIME", help="Only what is of then or earlier; a date is its whole day."
     ),
 )
 """Add what limits the answer to a time; the command has a parameter ``period``, a `Period`."""
 
 
-def as_of(meaning: str) -> Decorator:
-    """Add ``--now``; the command has a parameter ``now``, a moment in Unix seconds: without the option, the clock's."""
+def as_of(more: str) -> Decorator:
+    """Add ``--now``; ``more`` says what for.
+
+    The command has a parameter ``now``, a moment in Unix seconds: without the option, the clock's.
+    """
     return click.option(
         "--now",
         type=moment,
         callback=lambda _ctx, _param, given: int(time()) if given is None else given,
         metavar="TIME",
-        help=meaning,
+        help=f"Judge ages as of this moment: {more}.",
     )
+
+
+def deep(what_for: str) -> Decorator:
+    """Add ``--deep``."""
+    return click.option("--deep", is_flag=True, help=f"Read archives to their ends: {what_for}.")
+
+
+def naming_members(what_for: str, *, is_repeatable: bool = False) -> Decorator:
+    """Add ``--member``; the command has a parameter ``member``: a pattern, or several."""
+    pattern = "by path, or by a pattern in which * stands for any text, also for slashes: '*.php'"
+    help_ = f"Find members of archives, {pattern}. {what_for}"
+    return click.option("--member", multiple=is_repeatable, type=_pattern, metavar="GLOB", help=help_)
+
+
+def digesting_members(when: str) -> Decorator:
+    """Add ``--member-digest``."""
+    help_ = f"Count this digest of each member that is a file: {when}."
+    return click.option("--member-digest", type=click.Choice(ALGORITHMS), help=help_)
 
 
 at_work: Final[Decorator] = click.option(
@@ -312,9 +372,23 @@ def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> 
 # --- where and how to write -------------------------------------------------------------------------------------------
 
 
+def to_folder(what: str, *, is_required: bool = False) -> Decorator:
+    """Add ``--to``; the command has a parameter ``folder``."""
+    help_ = f"The folder to write to: {what}."
+    return click.option(
+        "--to",
+        "folder",
+        required=is_required,
+        type=folder_path,
+        metavar="FOLDER",
+        shell_complete=completion.folder,
+        help=help_,
+    )
+
+
 writing: Final[Decorator] = collected(
-    "target",
-    output.Target,
+    "destination",
+    output.Destination,
     click.option(
         "-o",
         "--output",
@@ -324,7 +398,7 @@ writing: Final[Decorator] = collected(
         help="Write to FILE, once all is done, not to stdout.",
     ),
 )
-"""Add what says where the answer is written; the command has a parameter ``target``, an `output.Target`."""
+"""Add what says where the answer is written; the command has a parameter ``destination``, an `output.Destination`."""
 
 
 def formatted(table: Formats[Render]) -> Decorator:
@@ -347,6 +421,11 @@ def formatted(table: Formats[Render]) -> Decorator:
         return next(iter(names.values()), next(iter(table)))
 
     return collected("format_name", format_name, *options)
+
+
+def answering(table: Formats[Render]) -> Decorator:
+    """Add how the answer is written, and where: `formatted` and `writing`."""
+    return group(formatted(table), writing)
 
 
 def _shorts(table: Formats[Render]) -> list[str]:

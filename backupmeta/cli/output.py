@@ -85,7 +85,7 @@ def write_bytes(content: bytes) -> None:
         raise click.exceptions.Exit(BROKEN_PIPE) from None  # click itself would make it a 1: a negative answer
 
 
-class Target(NamedTuple):
+class Destination(NamedTuple):
     """Where an answer goes: to a file, or, for no path and for ``-``, to stdout.
 
     Attributes:
@@ -111,6 +111,13 @@ class Target(NamedTuple):
         with self.opened(protected) as write_part:
             for part in parts:
                 write_part(part)
+
+    def write_exact(self, contents: Iterable[bytes], protected: "Protected") -> None:
+        """Write ``contents`` as they are; to a terminal, with what it would obey escaped. Raises as `opened`."""
+        if self.is_stdout:
+            write_exact(contents)
+        else:
+            self.write(contents, protected)
 
     @contextmanager
     def opened(self, protected: "Protected") -> Iterator[Callable[[str | bytes], object]]:
@@ -162,7 +169,7 @@ def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "")
         if mark:
             _clear(path, mark.encode())
     for name, content in contents:
-        Target(os.path.join(path, name)).write([content], NOTHING_PROTECTED)
+        Destination(os.path.join(path, name)).write([content], NOTHING_PROTECTED)
 
 
 def _clear(path: str, mark: bytes) -> None:

@@ -15,8 +15,8 @@ from backupmeta.api import models
 from backupmeta.catalog import report
 from backupmeta.catalog.queries import EXPORTED, export_columns
 from backupmeta.catalog.schema import Type
-from backupmeta.cli import completion, options, output
-from backupmeta.cli.output import Target
+from backupmeta.cli import options, output
+from backupmeta.cli.output import Destination
 from backupmeta.provenance import Source
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, any_view, pretty
 from backupmeta.search import NOTHING_PROTECTED
@@ -178,16 +178,9 @@ SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
 
 @click.command()
 @click.argument("name", type=click.Choice(list(PRINTED)), metavar="[NAME]", required=False)
-@click.option(
-    "--to",
-    "folder",
-    metavar="FOLDER",
-    shell_complete=completion.folder,
-    help="The folder to write to: all schemas, each as NAME.schema.json.",
-)
-@options.formatted(SCHEMAS)
-@options.writing
-def schema(name: str | None, *, folder: str | None, format_name: str, target: Target) -> int:
+@options.to_folder("all schemas, each as NAME.schema.json")
+@options.answering(SCHEMAS)
+def schema(name: str | None, *, folder: str | None, format_name: str, destination: Destination) -> int:
     """Print the JSON Schema of the JSON that a command prints.
 
     JSON Schema 2020-12. What a schema names is all that there is: an object has no other members, but for custom fields
@@ -202,7 +195,7 @@ def schema(name: str | None, *, folder: str | None, format_name: str, target: Ta
     """
     render = SCHEMAS[format_name].render
     if folder is not None:
-        if name is not None or target.path is not None:
+        if name is not None or destination.path is not None:
             raise click.UsageError("--to FOLDER writes all schemas; a single one goes to -o FILE")
         files = ((f"{each}.schema.json", "".join(render(described(each), View()))) for each in PRINTED)
         output.write_folder(folder, files)
@@ -210,5 +203,5 @@ def schema(name: str | None, *, folder: str | None, format_name: str, target: Ta
         advice = "'backupmeta help outputs' has the names"
         raise click.UsageError(f"give the NAME of one schema, or --to FOLDER for all; {advice}")
     else:
-        target.write(render(described(name), View()), NOTHING_PROTECTED)
+        destination.write(render(described(name), View()), NOTHING_PROTECTED)
     return 0

@@ -1,14 +1,13 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
 import click
 
 from backupmeta import verification
-from backupmeta.archive.limits import Limits
 from backupmeta.checks import baseline, policy
 from backupmeta.checks.baseline import Baseline, KnownFindings
 from backupmeta.checks.identity import Base
@@ -16,7 +15,7 @@ from backupmeta.checks.policy import Policy, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
-from backupmeta.cli.output import Target
+from backupmeta.cli.output import Destination
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
@@ -30,7 +29,7 @@ from backupmeta.render.verified import (
     VerificationView,
     baseline_json,
 )
-from backupmeta.search import Protected
+from backupmeta.search import NOTHING_PROTECTED, Protected
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32
@@ -39,7 +38,6 @@ _AHEAD: Final = 32
 
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.target)
-@options.looking("--root", in_catalog=True)
 @click.option(
     "--policy",
     "policy_file",
@@ -62,10 +60,20 @@ _AHEAD: Final = 32
     help="Don't judge this: a check's id, or a group. Repeatable.",
 )
 @options.failing(map(str, Severity), "findings at least as severe as this; warning by default")
-@click.option("--baseline", "baseline_file", metavar="FILE", help="Let what is known pass: the findings in FILE.")
-@click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, as a baseline.")
-@options.as_of("Judge ages as of this moment: for old images.")
-@options.formatted(VERIFICATIONS)
+@click.option(
+    "--baseline",
+    "baseline_file",
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="Let what is known pass: the findings in FILE.",
+)
+@click.option(
+    "--write-baseline",
+    metavar="FILE",
+    shell_complete=completion.file,
+    help="Write what is found to FILE, as a baseline.",
+)
+@options.as_of("for old images")
 @click.option(
     "--sarif-results",
     type=click.IntRange(1, MOST_ACCEPTED),
@@ -77,12 +85,13 @@ _AHEAD: Final = 32
     "--relative-to",
     type=click.Path(exists=True, file_okay=False),
     metavar="FOLDER",
+    shell_complete=completion.folder,
     help="Formats for CI, baselines: name files from FOLDER on; by default from the working folder.",
 )
-@options.writing
+@options.looking("--root", in_catalog=True)
+@options.answering(VERIFICATIONS)
 @options.at_work
 @options.quiet
-@options.overriding_bounds
 def verify(
     targets: tuple[str, ...],
     where: Where,
@@ -98,9 +107,8 @@ def verify(
     sarif_results: int | None,
     sarif_notes: bool,
     relative_to: str | None,
-    target: Target,
+    destination: Destination,
     jobs: int | None,
-    bounds: Mapping[str, int],
 ) -> int:
     """Say whether backups are whole, and are what their records say; why not, and where.
 
@@ -133,25 +141,26 @@ def verify(
     base = Base() if relative_to is None else Base(os.path.abspath(relative_to))
     known = _known(baseline_file, base, chosen, targets or where.roots)
     findings = _findings(write_baseline, base, protected)
-    search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
+    search = where._replace(bounds={**chosen.limits, **where.bounds}).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with messages.progress_bar(size, lambda: tally.line) as bar, target.opened(protected) as write:
+    with messages.progress_bar(size, lambda: tally.line) as bar, destination.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = _compared(verification.verify(search, chosen, now, run, targets), known, findings)
-        view = VerificationView(target.width, selection, base, messages.is_quiet(), known)
+        view = VerificationView(destination.width, selection, base, messages.is_quiet(), known)
         for part in bar.making_way(VERIFICATIONS[format_name].render(tally.counting(verifications), view)):
             write(part)
     if findings is not None:
-        Target(write_baseline, "--write-baseline").write(baseline_json(findings), protected)
+        _write(findings, Destination(write_baseline, "--write-baseline"), protected)
     if known is not None:
         messages.write_remark(f"{baseline_file}: {known.line}")
     if selection.line:
         messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
-        messages.write_line(f"there is no backup in {', '.join(targets) or where.name}; {advice}")
-    elif format_name != "text" or target.path is not None:
+        nothing = f"there is no backup in {', '.join(targets) or where.name}; {advice}"
+        messages.write_line("; ".join([nothing, *where._replace(roots=targets or where.roots).obstacles]))
+    elif format_name != "text" or destination.path is not None:
         messages.write_remark(tally.line)
     return tally.exit_code
 
@@ -174,6 +183,14 @@ def _findings(path: str | None, base: Base, protected: Protected) -> KnownFindin
         raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
     output.refuse_evidence(path, protected, "--write-baseline")
     return KnownFindings(base)
+
+
+def _write(findings: KnownFindings, destination: Destination, protected: Protected) -> None:
+    """Write a baseline, unless nothing could be judged: a slip in a TARGET must not empty the one that is there."""
+    if findings.targets:
+        destination.write(baseline_json(findings), protected)
+    else:
+        messages.write_line(f"{destination.path} is not written: nothing could be judged")
 
 
 def _compared(
@@ -214,8 +231,8 @@ def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: P
 
 @click.command()
 @click.argument("name", required=False, metavar="[ID]", shell_complete=completion.finding)
-@options.formatted(CHECKS)
-def checks(name: str | None, *, format_name: str) -> int:
+@options.answering(CHECKS)
+def checks(name: str | None, *, format_name: str, destination: Destination) -> int:
     """List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….
 
     \b
@@ -227,5 +244,5 @@ def checks(name: str | None, *, format_name: str) -> int:
     if not chosen:
         near = did_you_mean(name or "", (*Group, *FINDINGS), "'backupmeta checks' lists them")
         raise click.UsageError(f"{name!r} is no check; {near}")
-    output.write_all(CHECKS[format_name].render(chosen, View(output.width())))
+    destination.write(CHECKS[format_name].render(chosen, View(destination.width)), NOTHING_PROTECTED)
     return 0

@@ -15,6 +15,7 @@ numbers are the standard's. What it leaves open follows GitHub docs, "SARIF supp
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 from zlib import compressobj
@@ -48,6 +49,8 @@ _FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
 
 _ROOT: Final = "%SRCROOT%"
 _SCHEME: Final = "file:///"
+_MOST_PLACES: Final = 100
+"""How many places of a result GitHub shows; a result with more than 1,000 it refuses."""
 _MOST_PACKED: Final = 8_000_000
 """Bytes of results, packed: GitHub refuses a log of more than 10 MB, and targets and rules need room, too."""
 _GZIP: Final = 31
@@ -230,9 +233,9 @@ class _Run:
 
     @property
     def invocation(self) -> dict[str, object]:
-        """How the run went (§3.20): with a success also where findings fail targets, but not where one is unread."""
+        """How the run went (§3.20): it is no success where nothing was judged, for then GitHub drops all results."""
         return {
-            "executionSuccessful": self._tally.exit_code != verified.UNREAD,
+            "executionSuccessful": any(self._tally.verdicts[verdict] for verdict in (Verdict.PASS, Verdict.FAIL)),
             "exitCode": self._tally.exit_code,
             "exitCodeDescription": self._tally.line,
             "toolExecutionNotifications": [
@@ -303,9 +306,11 @@ class _Run:
         Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
         """
         places = [place for place in judged.finding.evidence if place.path] or on_disk(verification.server_path)
-        first, *others = (self._location(verification, place) for place in places)
-        related = [place for index, place in enumerate(others) if place not in others[:index]]
+        first, *others = (self._location(verification, place) for place in places[:_MOST_PLACES])
+        related = list({spaced(place): place for place in others}.values())
         described: dict[str, object] = {"locations": [first], **({"relatedLocations": related} if related else {})}
+        if left_out := len(places[_MOST_PLACES:]):
+            described["properties"] = {"placesLeftOut": left_out}
         target = self._file(verification, verification.server_path)
         if self._file(verification, places[0].path) != target:
             described["analysisTarget"] = target
@@ -361,7 +366,7 @@ def _unread(verification: Verification, location: dict[str, object]) -> dict[str
 
 
 def _left_out(selection: verified.Selection) -> Iterator[dict[str, object]]:
-    """Yield what was left out (§3.58), by severity and rule. No level is an error's: the run went well (§3.58.6)."""
+    """Yield what was left out (§3.58), by severity and rule. No level is an error's: it was left out on purpose."""
     left_out = sorted(selection.left_out.items(), key=lambda item: (item[0][1].rank, _RULES[item[0][0]]))
     for (id_, severity), number in left_out:
         yield {
@@ -406,6 +411,7 @@ def _message(text: str) -> dict[str, str]:
     return {"text": plain}
 
 
+@lru_cache(maxsize=1024)  # the findings of an account are in few files
 def _uri(path: str) -> str:
     r"""Return a path as a URI, its bytes percent-encoded: ``file:///c:/a%20b``, or, relative, ``a%20b`` (§3.10).
 
@@ -415,8 +421,8 @@ def _uri(path: str) -> str:
     is_windows = _DRIVE.match(path) is not None
     is_absolute = is_windows or exact.startswith(b"/")
     segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")
-    kept = [quote(segment, safe=":" if is_absolute else "") for segment in segments if segment not in {b"", b"."}]
-    return (_SCHEME if is_absolute else "") + "/".join(kept) or "."
+    kept = b"/".join(segment for segment in segments if segment not in {b"", b"."})
+    return (_SCHEME if is_absolute else "") + quote(kept, safe="/:" if is_absolute else "/") or "."
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

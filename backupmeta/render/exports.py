@@ -1,4 +1,4 @@
-"""A table of a catalog, exported: JSONL and CSV, a line a row, and Parquet, columns with types.
+"""A table of a catalog, exported: JSONL and CSV, a line a row, and Parquet, columns with types; and what it means.
 
 Times of the text formats are ISO 8601 in UTC, a time that no calendar has is its number, in digits; bytes are base64.
 CSV tells what is absent from what is empty: nothing at all, and a pair of quotes. Parquet has times in UTC, lists as
@@ -7,12 +7,15 @@ lists, is compressed with zstd, and needs pyarrow, which is imported nowhere els
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from backupmeta import escapes
-from backupmeta.catalog.queries import NUMBERS, PLAIN, CellText, Export, Row
-from backupmeta.catalog.schema import Column, Type
+from backupmeta.catalog.queries import EXPORTED, NUMBERS, PLAIN, CellText, Export, Row
+from backupmeta.catalog.schema import TABLES, Column, Type
+from backupmeta.catalog.views import View as CatalogView
+from backupmeta.catalog.views import table_view
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
@@ -175,6 +178,75 @@ def _entry(kind: type) -> "DataType":
         return pa.string()
     types = {str: pa.string(), str | None: pa.string(), bool | None: pa.bool_()}
     return pa.struct([(name, types[hint]) for name, hint in get_type_hints(kind).items()])
+
+
+# --- metadata for datasette -------------------------------------------------------------------------------------------
+
+_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "backups": ("application", "version", "state", "verdict"),
+    "installs": ("application", "version"),
+    "files": ("kind", "status", "verdict"),
+    "findings": ("severity", "id"),
+    "plugins": ("id", "active"),
+    "themes": ("id", "active"),
+    "provenance": ("witness",),
+    "history": ("what", "change"),
+    "accounts": ("status",),
+}
+"""The columns whose values are counted beside a table."""
+_LARGEST_FIRST: Final = {
+    "backups": "backup_time",
+    "installs": "time_created",
+    "files": "mtime_ns",
+    "history": "scan",
+    "newest_backups": "backup_time",
+    "orphans": "backup_time",
+    "gone_installs": "last_backup_time",
+    "duplicates": "wasted_bytes",
+    "sizes": "bytes",
+    "scans": "scan",
+}
+"""The column that a table is sorted by: the newest or the largest first."""
+_UNITS: Final = {
+    "archive_bytes": "byte",
+    "bytes": "byte",
+    "cache_files": "byte",
+    "cache_tables": "byte",
+    "size": "byte",
+    "utc_offset": "second",
+    "wasted_bytes": "byte",
+}
+"""What columns of numbers are counted in."""
+
+
+def datasette_metadata(catalog: str) -> dict[str, object]:
+    """Return what datasette shows beside the tables of a ``catalog``, a path (docs.datasette.io, "Metadata").
+
+    Its views, accounts and scans are what is meant to be read; all other tables are hidden, and can be read, too.
+    """
+    name, _ = os.path.splitext(os.path.basename(catalog))
+    hidden = {table.name: table_view(table) for table in TABLES if table.name not in EXPORTED}
+    described = {table: _described(table, view) for table, view in EXPORTED.items()}
+    described.update({table: {**_described(table, view), "hidden": True} for table, view in hidden.items()})
+    return {
+        "title": "Backups that Installatron left",
+        "description": "A catalog that 'backupmeta scan' wrote: what it found, secrets masked. Times are in UTC.",
+        "databases": {name: {"tables": described}},
+    }
+
+
+def _described(table: str, view: CatalogView) -> dict[str, object]:
+    """Return what datasette may know of a table or a view: it passes over what it has no use for."""
+    columns = [shown.column for shown in view.columns]
+    units = {column.name: _UNITS[column.name] for column in columns if _is_counted(column)}
+    described: dict[str, object] = {"title": table.replace("_", " ").capitalize(), "description": view.meaning}
+    described["columns"] = {column.name: column.meaning for column in columns}
+    optional = {"units": units, "facets": _FACETS.get(table), "sort_desc": _LARGEST_FIRST.get(table)}
+    return {**described, **{key: value for key, value in optional.items() if value}}
+
+
+def _is_counted(column: Column) -> bool:
+    return column.type is Type.INTEGER and column.name in _UNITS
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ _GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Begin here": ("start", "commands", "evidence", "glossary"),
     "Ask": ("view", "compare", "timeline", "catalogs", "report"),
     "Judge": ("verify", "tampering", "ci"),
-    "Act": ("restore", "seized-disk"),
+    "Act": ("restore", "seized-disk", "dissect", "tools"),
     "Look up": (
         "outputs",
         "exit-codes",

@@ -46,8 +46,6 @@ MOST_RESULTS: Final = 5_000
 MOST_ACCEPTED: Final = 25_000
 """A run with more results than that it refuses."""
 
-UNREAD: Final = 2
-"""The exit code where something could not be read, or nothing was found or judged."""
 _EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
 
 _EXAMPLES: Final = 3
@@ -149,8 +147,8 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """0 where everything passes, 1 where something fails, else `UNREAD`."""
-        return _EXIT_CODES.get(self.verdict, UNREAD)
+        """0 where everything passes, 1 where something fails, 2 where something is unread, or nothing judged."""
+        return _EXIT_CODES.get(self.verdict, 2)
 
     @property
     def line(self) -> str:

@@ -447,7 +447,7 @@ def test_exit_codes_and_json(tmp_path: Path, name: str) -> None:
     packed, code = BROKEN[name]
     path = tmp_path / "a.tar.gz"
     path.write_bytes(packed)
-    told, as_json = run("members", path), run("members", path, "--json", "--digest", "md5")
+    told, as_json = run("members", path), run("members", path, "--json", "--archive-digest", "md5")
     assert (told.code, as_json.code) == (code, code)
     assert told.err == as_json.err.partition(", md5")[0] + "\n" or not as_json.out
     if name in {"no-tar", "nothing", "two-bytes"}:

@@ -401,7 +401,7 @@ def test_members_are_listed(account: Account) -> None:
 def test_the_last_line_about_an_archive_is_the_verdict(account: Account) -> None:
     path = account.archives / NAME
     path.write_bytes(archive(backup_record(), [("index.php", b"<?php")]))
-    ran = run("members", path, "--digest", "md5")
+    ran = run("members", path, "--archive-digest", "md5")
     sha256, md5 = (hashlib.new(name, path.read_bytes()).hexdigest() for name in ("sha256", "md5"))
     assert (ran.code, ran.err.splitlines()[-1].partition(".tar.gz: ")[2]) == (
         0,
@@ -560,7 +560,7 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
 
 
 def test_ctrl_c_before_anything_is_read_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted() -> int:
+    def interrupted(_name: str) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("backupmeta.cli._run", interrupted)

@@ -1,20 +1,59 @@
 """The options that commands share: ``--format`` and its short forms, where to look, moments."""
 
+import re
+from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
+from typing import Final
 
 import click
 import pytest
+from click.types import FuncParamType
 
 from backupmeta.cli import commands
 from backupmeta.cli.options import last_moment, moment
-from backupmeta.cli.output import Target
-from tests.invented import Account, run
+from backupmeta.cli.output import Destination
+from tests.invented import NAME, Account, Ran, run
 
 DAY = 1_718_236_800
 """2024-06-13T00:00:00Z, in Unix seconds (date -u -d 2024-06-13 +%s)."""
 
 WITHOUT_A_FORMAT = {"cat", "help"}
 """They answer with the bytes of a member, and of a page."""
+
+
+def described(option: click.Option) -> tuple[object, ...]:
+    """Return what an option of this name is in all commands: spelling, metavar, type, the first clause of its help.
+
+    Which words a choice has, and what follows in the help, may be the command's.
+    """
+    type_ = option.type
+    kind = type_.func.__name__ if isinstance(type_, FuncParamType) else type(type_).__name__
+    bounds = (type_.min, type_.max) if isinstance(type_, click.IntRange) else ()
+    clause = re.split(r"[,;:.]", option.help or "")[0]
+    return (*option.opts, *option.secondary_opts, option.is_flag, option.metavar, kind, bounds, clause)
+
+
+def tree() -> dict[str, list[click.Option]]:
+    """Return the options of each command, in their order."""
+    every = {name: commands.command(name).params for name in commands.COMMANDS}
+    return {name: [param for param in params if isinstance(param, click.Option)] for name, params in every.items()}
+
+
+def test_an_option_means_the_same_in_all_commands() -> None:
+    meanings = defaultdict[str, dict[tuple[object, ...], list[str]]](lambda: defaultdict(list))
+    for command, options in tree().items():
+        for option in options:
+            for spelling in (*option.opts, *option.secondary_opts):
+                meanings[spelling][described(option)].append(command)
+    assert {spelling: dict(kinds) for spelling, kinds in meanings.items() if len(kinds) > 1} == {}
+    assert {spelling for spelling in meanings if not spelling.startswith("--")} == {"-o", "-q"}
+
+
+def test_options_have_one_order_in_all_commands() -> None:
+    orders = {command: [max(option.opts, key=len) for option in options] for command, options in tree().items()}
+    after = {pair: command for command, names in orders.items() for pair in combinations(names, 2)}
+    assert {(pair, command, after[pair[::-1]]) for pair, command in after.items() if pair[::-1] in after} == set()
 
 
 @pytest.mark.parametrize("name", sorted(commands.COMMANDS.keys() - WITHOUT_A_FORMAT))
@@ -64,12 +103,67 @@ def test_two_formats_at_once_are_a_mistake(
         (["members", "x", "--limit", "members=1"], "--bound"),
         (["export", "x", "--to", "csv"], "--format"),
         (["schema", "--all", "-o", "x"], "--to"),
+        (["members", "x", "--digest", "md5"], "--archive-digest"),
     ],
 )
 def test_an_option_that_was_renamed_is_told_by_its_new_name(arguments: list[str], newer: str) -> None:
     ran = run(*arguments)
     old = next(argument for argument in arguments if argument.startswith("--"))
     assert (ran.code, ran.err.splitlines()[-1]) == (2, f"Error: No such option {old!r}. Did you mean {newer!r}?")
+
+
+ANSWERS: Final[dict[str, tuple[str, ...]]] = {
+    "cat": ("{archive}", "APP-META.INI"),
+    "checks": ("--json",),
+    "diff": ("{archive}", "current"),
+    "explain": ("{archive}",),
+    "export": ("{catalog}",),
+    "extract": ("{archive}", "--json", "--to", "{folder}"),
+    "find": ("{catalog}",),
+    "find ": ("{catalog}", "--member", "*"),
+    "history": ("{archive}", "--json"),
+    "installs": ("{home}",),
+    "installs ": ("{home}", "--gone", "--json"),
+    "list": ("{home}",),
+    "list ": ("{home}", "--jsonl"),
+    "members": ("{archive}",),
+    "needs": ("{archive}",),
+    "schema": ("verify",),
+    "stats": ("{catalog}", "--now", "2024-06-15"),
+    "timeline": ("{home}",),
+    "verify": ("{archive}", "--now", "2024-06-15", "--json"),
+    "view": ("{archive}",),
+}
+"""What each command is asked; a report has the command line in it, scan's answer is a catalog, help's the manual."""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("answers")
+    account = Account(folder / "home/exampleu").whole()
+    catalog = folder / "catalog.sqlite"
+    assert run("scan", account.home, "-o", catalog, "--members", "--jobs", "1").code == 0
+    return {"archive": account.archives / NAME, "home": account.home, "catalog": catalog, "out": folder / "out"}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_file_gets_what_stdout_would_have_had(name: str, places: dict[str, Path], tmp_path: Path) -> None:
+    def asked(folder: str, *more: str | Path) -> Ran:
+        words = [word.format(**places, folder=tmp_path / folder) for word in ANSWERS[name]]
+        return run(name.strip(), *words, *more)
+
+    printed, written = asked("first"), asked("second", "-o", places["out"])
+    assert (printed.code, bool(printed.out)) == (written.code, True)
+    assert written.out == b""
+    assert places["out"].read_bytes().replace(b"/second", b"/first") == printed.out
+    places["out"].unlink()
+    beside = asked("third", "--output", places["archive"].with_name("answer"))
+    assert (beside.code, beside.out, "--output" in beside.err) == (2, b"", True)
+    assert not places["archive"].with_name("answer").exists()
+
+
+def test_every_command_that_answers_is_asked_to_write_to_a_file() -> None:
+    assert {name.strip() for name in ANSWERS} == commands.COMMANDS.keys() - {"help", "report", "scan"}
 
 
 @pytest.mark.parametrize(
@@ -88,4 +182,4 @@ def test_a_date_means_its_first_or_its_last_second(text: str, first: int, last: 
 
 def test_an_answer_goes_to_stdout_or_a_file() -> None:
     paths = [None, "-", "answer.json", "/dev/stdout"]
-    assert [path for path in paths if Target(path).is_stdout] == [None, "-"]
+    assert [path for path in paths if Destination(path).is_stdout] == [None, "-"]

@@ -53,6 +53,7 @@ from tests.render.judged import (
     account,
     failing,
     judged,
+    not_judged,
     passing,
     unreadable,
 )
@@ -227,6 +228,14 @@ def test_a_line_is_a_region_of_the_file_itself_only() -> None:
         }
     ]
     assert found["analysisTarget"] == target
+
+
+def test_of_many_places_the_first_are_shown_each_once() -> None:
+    places = [Source(Witness.BACKUP_RECORD, RECORD, None, line) for line in (1, 2, 2, *range(3, 20_000))]
+    found = result(failing(judged("record-holds-secrets", "", "", *places, severity=Severity.ERROR)))
+    lines = [each["physicalLocation"]["region"]["startLine"] for each in found["locations"] + found["relatedLocations"]]
+    assert lines == list(range(1, 100))
+    assert found["properties"] == {"placesLeftOut": 20_000 - 100}
 
 
 @pytest.mark.parametrize(
@@ -450,7 +459,8 @@ def test_the_invocation_says_how_the_run_went() -> None:
     for verifications, code, is_success, description in (
         ((passing(),), 0, True, "1 target: 1 pass"),
         ((passing(), failing(judged("dump-missing"))), 1, True, "2 targets: 1 pass, 1 fail"),
-        ((failing(judged("dump-missing")), unreadable()), 2, False, "2 targets: 1 fail, 1 unreadable"),
+        ((failing(judged("dump-missing")), unreadable()), 2, True, "2 targets: 1 fail, 1 unreadable"),
+        ((unreadable(), not_judged()), 2, False, "2 targets: 1 not judged, 1 unreadable"),
         ((), 2, False, "0 targets: nothing was verified"),
     ):
         (invocation,) = run(*verifications)["invocations"]
