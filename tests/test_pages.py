@@ -123,12 +123,16 @@ def without_code(text: str) -> str:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 ELSEWHERE: Final = {
-    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups"),
+    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups", "target-mount"),
     *("--compare", "--occurrence", "--timeline_name"),
     *("fail-on", "sarif-file"),
 }
 """Names of other programs and formats, and of the action's inputs."""
 SCRIPT: Final = re.compile(r"scripts/(\w+\.py)")
+
+
+def source(module: str) -> str:
+    return (PROJECT / f"backupmeta/{module}.py").read_text("utf-8")
 
 
 @cache
@@ -140,12 +144,12 @@ def names() -> frozenset[str]:
     keys = [(field.name, field.key or "") for field in FIELDS]
     params = (each.type for name in COMMANDS for each in command(name).params)
     choices = [tuple(map(str, each.choices)) for each in params if isinstance(each, click.Choice)]
-    errcodes = re.findall(r'"(\w+_\w+)"', (PROJECT / "backupmeta/errors.py").read_text("utf-8"))
+    errcodes = re.findall(r'"(\w+_\w+)"', source("errors"))
+    members = re.findall(r"^    (\w+): ", source("json_types") + source("json_answers"), re.MULTILINE)
     return frozenset(
-        {*FINDINGS, *KINDS, *COMMANDS, *PRINTED, *OTHER_KEYS, *Response.model_fields, *errcodes, *ELSEWHERE}
+        {*FINDINGS, *KINDS, *COMMANDS, *PRINTED, *OTHER_KEYS, *Response.model_fields, *errcodes, *members, *ELSEWHERE}
         | {bound.name for bound in fields(Limits)}
         | {name for group in (*tables, *views, *public, *keys, *choices) for name in group}
-        | {"account", "is_known", "local_path", "server_path"}
     )
 
 
@@ -181,7 +185,7 @@ def test_commands_and_options_in_a_page_are_there(page: str) -> None:
     for name, *words in calls(page):
         assert name in COMMANDS
         given = words[: words.index("--")] if "--" in words else words
-        asked = {word.split("=")[0] for word in given if re.match(r"--?[a-z]", word)}
+        asked = {word.split("=")[0] for word in given if re.match(r"--[a-z]|-[a-z]$", word)}
         assert asked - options(name) == set(), " ".join((name, *words))
 
 
