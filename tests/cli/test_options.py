@@ -196,6 +196,19 @@ def test_a_long_command_tells_how_far_it_is_where_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("form", "line"),
+    [((), r"backupmeta: 1 account, 0 of them unchanged; 1 archive, .*"), (("--json",), r'\{"accounts": 1, .*\}')],
+)
+def test_a_scan_tells_it_in_words_or_as_json(
+    form: tuple[str, ...], line: str, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backupmeta.cli.progress_bar._BETWEEN_LINES", 0.0)
+    arguments: list[str | Path] = ["scan", account.home, "-o", tmp_path / "catalog.sqlite", "--jobs=1", *form]
+    assert re.fullmatch(line, run(*arguments, "--progress").err.splitlines()[0])
+    assert run(*arguments).err == ""
+
+
+@pytest.mark.parametrize(
     ("text", "first", "last"),
     [
         ("2024-06-13", DAY, DAY + 86_399),
