@@ -124,7 +124,7 @@ def without_code(text: str) -> str:
 
 ELSEWHERE: Final = {
     *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups"),
-    *("--compare", "--occurrence", "--timeline_name"),
+    *("target-mount", "--compare", "--occurrence", "--timeline_name"),
     *("fail-on", "sarif-file"),
 }
 """Names of other programs and formats, and of the action's inputs."""
