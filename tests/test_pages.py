@@ -123,8 +123,8 @@ def without_code(text: str) -> str:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 ELSEWHERE: Final = {
-    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups"),
-    *("target-mount", "--compare", "--occurrence", "--timeline_name"),
+    *("max_allowed_packet", "timestamp_desc", "zsh_source", "application_backups", "target-mount"),
+    *("--compare", "--occurrence", "--timeline_name"),
     *("fail-on", "sarif-file"),
 }
 """Names of other programs and formats, and of the action's inputs."""

@@ -43,6 +43,11 @@ class Base:
 
     folder: str = field(default_factory=_working_folder)
 
+    @property
+    def shown(self) -> str:
+        """Its path as it may be shown: masked."""
+        return mask_text(self.folder)
+
     def relative(self, path: str) -> str:
         """Return the path of a file on this machine from the base on, its parts separated by ``/``; masked.
 

@@ -14,6 +14,7 @@ from backupmeta.checks.policy import DEFAULT
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.errors import NoMemberError
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
@@ -164,7 +165,10 @@ def _losses(extraction: Extraction) -> Iterator[str]:
     missing = sum(number for fate, number in extraction.counts.items() if fate not in _AS_ASKED)
     if (more := missing - _MISSING_SHOWN) > 0:
         yield f"{counted(more, 'more member is', 'more members are')} not there"
-    yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
+    for name in extraction.missing:
+        is_pattern = b"*" in name or b"?" in name
+        advice = "a folder stands for all in it, wildcards don't" if is_pattern else NoMemberError.default_advice
+        yield f"{os.fsdecode(name)}: is not in the archive; {advice}"
     if extraction.narrowed:
         yield f"{counted(extraction.narrowed, 'member has', 'members have')} fewer permissions than in the archive"
 

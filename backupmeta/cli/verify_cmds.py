@@ -151,7 +151,7 @@ def verify(
         for part in bar.making_way(VERIFICATIONS[format_name].render(tally.counting(verifications), view)):
             write(part)
     if findings is not None:
-        Destination(write_baseline, "--write-baseline").write(baseline_json(findings), protected)
+        _write(findings, Destination(write_baseline, "--write-baseline"), protected)
     if known is not None:
         messages.write_remark(f"{baseline_file}: {known.line}")
     if selection.line:
@@ -183,6 +183,14 @@ def _findings(path: str | None, base: Base, protected: Protected) -> KnownFindin
         raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
     output.refuse_evidence(path, protected, "--write-baseline")
     return KnownFindings(base)
+
+
+def _write(findings: KnownFindings, destination: Destination, protected: Protected) -> None:
+    """Write a baseline, unless nothing could be judged: a slip in a TARGET must not empty the one that is there."""
+    if findings.targets:
+        destination.write(baseline_json(findings), protected)
+    else:
+        messages.write_line(f"{destination.path} is not written: nothing could be judged")
 
 
 def _compared(
