@@ -322,8 +322,8 @@ def report(
     """Write a report that can be handed on: one page that opens anywhere, without a network.
 
     It is read from a CATALOG, which 'backupmeta scan' wrote, or from ROOTs, as for scan, which are scanned for it. In
-    it are a summary, plots, and all findings, backups, installs, accounts and archives, to be sorted, filtered,
-    searched and printed. It holds no secrets.
+    it are a summary, and annexes with all findings, backups, installs, accounts, archives and plots, to be sorted,
+    filtered, searched and printed. It holds no secrets. Beside -o FILE, FILE.sha256 has its digest.
 
     Exit code 0, whatever was found; 2 where something could not be read.
 
@@ -332,6 +332,7 @@ def report(
       backupmeta report catalog.sqlite -o report.html
       backupmeta report /home/exampleu --deep -o report.html
       backupmeta report --sysroot /mnt/image --format markdown | less
+      backupmeta report catalog.sqlite --case-file case.toml -o report.html && sha256sum -c report.html.sha256
     """
     if Trait.NOT_ON_A_TERMINAL in REPORTS[format_name].traits and destination.width is not None:
         raise click.UsageError("a page is not printed on a terminal; name a file, -o report.html, or --format markdown")
@@ -344,7 +345,8 @@ def report(
     else:
         where.search().places()
     protected = where.protected()
-    output.refuse_evidence(destination.path, protected)
+    for path in (destination.path, destination.manifest):
+        output.refuse_evidence(path, protected)
     is_whole, findings = True, list[Finding]()
     if catalog is None:
         path = _temporary_catalog(protected)
@@ -353,7 +355,7 @@ def report(
         path = catalog
         messages.write_age(catalog)
     content = report_of(path, Asked(now, _command(), catalog, int(time()), case), findings)
-    destination.write(REPORTS[format_name].render(content, View()), protected)
+    destination.write_digested(REPORTS[format_name].render(content, View()), protected)
     return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from hashlib import sha256
 from io import BufferedWriter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -112,6 +113,23 @@ class Destination(NamedTuple):
             for part in parts:
                 write_part(part)
 
+    def write_digested(self, parts: Iterable[str | bytes], protected: "Protected") -> None:
+        """Write all ``parts``; beside a file, its `manifest` is written after it. Raises as `opened`."""
+        digest = sha256()
+        with self.opened(protected) as write_part:
+            for content in map(_encoded, parts):
+                digest.update(content)
+                write_part(content)
+        if (beside := self.manifest) is not None and self.path is not None and os.path.isfile(self.path):
+            Destination(beside).write([_checksum_line(digest.hexdigest(), os.path.basename(self.path))], protected)
+
+    @property
+    def manifest(self) -> str | None:
+        """The path of the file with its SHA-256 that may be written beside it; None where it is no file."""
+        if self.path is None or self.path == "-" or descriptor(self.path) is not None:
+            return None
+        return f"{self.path}.sha256"
+
     def write_exact(self, contents: Iterable[bytes], protected: "Protected") -> None:
         """Write ``contents`` as they are; to a terminal, with what it would obey escaped. Raises as `opened`."""
         if self.is_stdout:
@@ -139,6 +157,12 @@ class Destination(NamedTuple):
                     protected.refuse(where.real, self.path)
                     write_file = opened.enter_context(written(where, command.call_on_close))
             yield lambda part: write_file(_encoded(part))
+
+
+def _checksum_line(digest: str, name: str) -> bytes:
+    """Return a line that sha256sum(1) checks: a name with a backslash or a line end is escaped (GNU coreutils, §6)."""
+    escaped = name.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
+    return os.fsencode(f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n")
 
 
 def refuse_evidence(path: str | None, protected: "Protected", option: str = "--output") -> None:
