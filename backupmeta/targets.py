@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _NAMED: Final = 10
 """How many of several matches are named."""
+_LOOK_ELSEWHERE: Final = "look elsewhere for what its record names ('backupmeta view --allow-missing' shows it)"
 _CHOOSE: Final = "name one of them by its path, or its account by --root"
 _NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_not_found"})
 
@@ -328,12 +329,16 @@ def homes_of(target: str, search: Search, findings: list[Finding]) -> Iterator[H
     appended to ``findings``. Raises `EvidenceError`.
     """
     is_below = target != "" and is_folder(named(target, search.sysroot).name)
-    path, has_archive, odd = None if is_below else file_named(target, search), False, list[Finding]()
+    path, odd = None if is_below else file_named(target, search), list[Finding]()
+    has_answer = has_archive = False
     for home, pairs, of_install in () if is_below else _answering_to(target, path, search, odd):
+        has_answer = True
         archives = frozenset(pair.archive for pair in (*pairs, *of_install) if pair.archive is not None)
         if archives:
             has_archive, home.wanted = True, archives
             yield home
+    if has_answer and not has_archive:
+        raise UnreadableError(target, "has no archive here", _LOOK_ELSEWHERE)
     if is_below or (path is not None and not has_archive):
         yield from replace(search, roots=(target,)).homes(findings)
     elif not has_archive:

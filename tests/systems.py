@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 LIBRARIES: Final = (
-    *("asyncio", "concurrent.futures", "multiprocessing.connection", "sqlite3", "subprocess", "tempfile", "zoneinfo"),
+    *("asyncio", "concurrent.futures", "multiprocessing.connection", "sqlite3", "subprocess", "zoneinfo"),
     *("click", "isal.igzip", "jinja2", "magic", "markdown_it", "pydantic.main", "pydantic.json_schema", "zstandard"),
     *("rich.console", "rich.markdown", "rich.table"),
 )
@@ -81,17 +82,23 @@ def refusing(function: Callable[..., Any]) -> Callable[..., Any]:
     return refuse
 
 
+def refuse_open_folders() -> None:
+    """Refuse what Windows refuses."""
+    for name in RELATIVE:
+        setattr(os, name, refusing(getattr(os, name)))
+    os.supports_dir_fd, os.supports_fd = set(), {os.stat}
+    shutil._use_fd_functions = False  # type: ignore[attr-defined]
+    os.O_BINARY = 0x8000  # type: ignore[attr-defined] # Linux takes it for O_LARGEFILE, which it always is
+
+
 def become(platform: str) -> None:
-    """Take away what a ``platform`` has not; refuse what Windows refuses."""
+    """Let this process have no more than Python has on a ``platform``."""
     for library in LIBRARIES:
         import_module(library)
     if platform == "win32":
-        for name in RELATIVE:
-            setattr(os, name, refusing(getattr(os, name)))
-        os.supports_dir_fd, os.supports_fd = set(), {os.stat}
-        shutil._use_fd_functions = False  # type: ignore[attr-defined]
-        os.O_BINARY = 0x8000  # type: ignore[attr-defined] # Linux takes it for O_LARGEFILE, which it always is
         sys.modules.update(dict.fromkeys(POSIX_ALONE))  # type: ignore[arg-type] # None: importing it fails
+        refuse_open_folders()
+    tempfile._O_TMPFILE_WORKS = False  # type: ignore[attr-defined] # it has looked for the flag already
     for name in PARTLY_THERE:
         module = import_module(name)
         for missed in missing(name, platform) & vars(module).keys():

@@ -173,3 +173,33 @@ def test_paths_of_servers_on_windows_are_joined_as_windows_does(folder: str) -> 
 def test_names_in_another_case_are_told(pair: tuple[str, str]) -> None:
     first, second = (folded(name.encode()) for name in pair)
     assert first == second
+
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+WITHOUT_POSIX: Final = """
+import asyncio, os, signal, subprocess, sys, tempfile
+for name in ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"):
+    sys.modules[name] = None
+for name in (
+    "chown fchmod fchown fork forkpty getegid geteuid getgid getpgid getuid killpg lchown mkfifo mknod "
+    "register_at_fork sched_getaffinity setegid seteuid setsid statvfs "
+    "O_CLOEXEC O_DIRECTORY O_NOATIME O_NOCTTY O_NOFOLLOW O_NONBLOCK"
+).split():
+    if hasattr(os, name):
+        delattr(os, name)
+for name in ("SIGALRM", "SIGHUP", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGXFSZ", "alarm", "setitimer"):
+    if hasattr(signal, name):
+        delattr(signal, name)
+"""
+"""Takes away what Python's documentation ("Availability") gives to POSIX alone, but for what `subprocess` needs here."""
+
+
+@pytest.mark.long
+def test_the_tests_are_collected_without_posix(tmp_path: Path) -> None:
+    (tmp_path / "without_posix.py").write_text(WITHOUT_POSIX)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
+    command = [sys.executable, "-m", "pytest", "-p", "without_posix", "-p", "no:cacheprovider", "--collect-only", "-q"]
+    ran = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, check=False, text=True)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert "tests/test_words.py" in ran.stdout

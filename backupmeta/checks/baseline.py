@@ -70,7 +70,7 @@ class Baseline:
     def _compared(self, verification: Verification) -> Iterator[Judged]:
         """Yield the findings at a target, each known or new."""
         for judgement, finding in identified(verification, self._base):
-            if is_known := is_comparable(verification) and finding in self._findings:
+            if is_known := _is_comparable(verification) and finding in self._findings:
                 self._met.add(finding)
             self.known += is_known
             self.new += not is_known
@@ -111,7 +111,7 @@ class Baseline:
         return {"known": self.known, "new": self.new, "absent": list(map(_described, self.absent()))}
 
 
-def is_comparable(verification: Verification) -> bool:
+def _is_comparable(verification: Verification) -> bool:
     """Return whether findings at a target may be known: it was read and, where it is an archive, digested."""
     is_same = verification.kind == "account" or verification.sha256 is not None
     return is_same and verification.verdict is not Verdict.UNREADABLE
@@ -142,25 +142,32 @@ def load(path: str) -> tuple[Identity, ...]:
             return tuple(map(_identity, document["findings"]))
         reason = f"is of version {document['version']}, and this program reads version {VERSION}"
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        reason = ": ".join(["is no baseline", *[".".join(map(str, first["loc"]))] * bool(first["loc"]), first["msg"]])
+        mistake = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, mistake["loc"]))
+        reason = ": ".join(filter(None, ("is no baseline", place, mistake["msg"])))
     except ValueError:
         reason = "is no baseline: the exact bytes of a name are no base64"
     raise PolicyError(path, (Mistake("", reason, _ADVICE),))
 
 
 class KnownFindings:
-    """The findings of a baseline that is to be written, which pass through; memory does not grow with them."""
+    """The findings of a baseline that is to be written, which pass through; memory does not grow with them.
+
+    Attributes:
+        targets: how many targets were judged.
+    """
 
     def __init__(self, base: Base) -> None:
         """Name files from a ``base`` on."""
+        self.targets: int = 0
         self._base = base
         self._kept = TemporaryDatabase("CREATE TABLE known (finding TEXT PRIMARY KEY) WITHOUT ROWID")
 
     def taking(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
         """Yield the ``verifications``; keep the findings at those that can be compared."""
         for verification in verifications:
-            if is_comparable(verification):
+            self.targets += verification.verdict in _JUDGED
+            if _is_comparable(verification):
                 findings = [(_key(finding),) for _, finding in identified(verification, self._base)]
                 self._kept.insert("INSERT OR IGNORE INTO known (finding) VALUES (?)", findings)
             yield verification

@@ -30,6 +30,7 @@ from backupmeta.catalog.summary import stats as counting
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import scan_progress
 from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
@@ -65,14 +66,7 @@ _PRIVATE: Final = 0o077
     shell_complete=completion.file,
     help="Write to FILE: the catalog, a SQLite database.",
 )
-@options.at_work
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "bar", "plain", "json", "none"]),
-    default="auto",
-    show_default=True,
-    help="How to tell on stderr how far it is.",
-)
+@options.working
 @options.quiet
 def scan(
     path: str,
@@ -85,7 +79,6 @@ def scan(
     jobs: int | None,
     cluster: str | None,
     per_host: bool,
-    progress: str,
     format_name: str,
 ) -> int:
     """Scan every account below each ROOT into a CATALOG.
@@ -133,7 +126,10 @@ def scan(
 
     try:
         count = partial(_expected, path, search)
-        with messages.scan_progress(progress, count) as tell, _workers(jobs, cluster, per_host=per_host) as workers:
+        with (
+            scan_progress(count, as_json=format_name == "json") as tell,
+            _workers(jobs, cluster, per_host=per_host) as workers,
+        ):
             click.get_current_context().call_on_close(partial(os.umask, os.umask(_PRIVATE)))
             scanning.scan(
                 path,
@@ -314,7 +310,7 @@ _written_for: Final = options.collected(
 @_written_for
 @options.looking("ROOT|CATALOG")
 @options.answering(REPORTS)
-@options.at_work
+@options.working
 @options.quiet
 def report(
     where: Where, *, deep: bool, case: Case, format_name: str, destination: Destination, now: int, jobs: int | None
@@ -322,8 +318,8 @@ def report(
     """Write a report that can be handed on: one page that opens anywhere, without a network.
 
     It is read from a CATALOG, which 'backupmeta scan' wrote, or from ROOTs, as for scan, which are scanned for it. In
-    it are a summary, plots, and all findings, backups, installs, accounts and archives, to be sorted, filtered,
-    searched and printed. It holds no secrets.
+    it are a summary, and annexes with all findings, backups, installs, accounts, archives and plots, to be sorted,
+    filtered, searched and printed. It holds no secrets. Beside -o FILE, FILE.sha256 has its digest.
 
     Exit code 0, whatever was found; 2 where something could not be read.
 
@@ -332,6 +328,7 @@ def report(
       backupmeta report catalog.sqlite -o report.html
       backupmeta report /home/exampleu --deep -o report.html
       backupmeta report --sysroot /mnt/image --format markdown | less
+      backupmeta report catalog.sqlite --case-file case.toml -o report.html && sha256sum -c report.html.sha256
     """
     if Trait.NOT_ON_A_TERMINAL in REPORTS[format_name].traits and destination.width is not None:
         raise click.UsageError("a page is not printed on a terminal; name a file, -o report.html, or --format markdown")
@@ -344,7 +341,8 @@ def report(
     else:
         where.search().places()
     protected = where.protected()
-    output.refuse_evidence(destination.path, protected)
+    for path in (destination.path, destination.manifest):
+        output.refuse_evidence(path, protected)
     is_whole, findings = True, list[Finding]()
     if catalog is None:
         path = _temporary_catalog(protected)
@@ -353,7 +351,7 @@ def report(
         path = catalog
         messages.write_age(catalog)
     content = report_of(path, Asked(now, _command(), catalog, int(time()), case), findings)
-    destination.write(REPORTS[format_name].render(content, View()), protected)
+    destination.write_digested(REPORTS[format_name].render(content, View()), protected)
     return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
 
 
@@ -386,7 +384,7 @@ def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None)
     from backupmeta.catalog import scanning
 
     tally = ScanResult()
-    with messages.scan_progress("auto", lambda: None) as tell:
+    with scan_progress() as tell:
         workers = messages.workers(jobs)
         scanning.scan(path, where.search(), deep=deep, now=now, result=tally, tell=tell, workers=workers)
     for root, reason in tally.unread.items():

@@ -1,16 +1,17 @@
-"""What commands say on stderr, while they work and after, and the exit codes that follow from it."""
+"""What commands say on stderr, but for how far they are, and the exit codes that follow from it."""
 
 import io
-import json
+import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from time import monotonic, time
-from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from time import time
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from backupmeta.advice import next_step
+from backupmeta.advice import AS_OWNER, DENIED, next_step
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
@@ -18,21 +19,7 @@ from backupmeta.secrets import mask_text
 from backupmeta.work.orders import Watch, Workers, unwatched
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
-
     from backupmeta.catalog.progress import ScanResult
-    from backupmeta.catalog.scanning import Tell
-
-Arguments = ParamSpec("Arguments")
-
-
-_NEWER: Final[Mapping[str, str]] = {
-    "--limit": "--bound",
-    "--to": "--format",
-    "--all": "--to",
-    "--digest": "--archive-digest",
-}
-"""What options that commands had are called now."""
 
 
 def write_line(message: str) -> None:
@@ -64,24 +51,13 @@ def is_quiet() -> bool:
 def write_error(error: Exception) -> None:
     """Print what went wrong on stderr; where that is full or closed, nowhere."""
     if isinstance(error, click.ClickException):
-        if isinstance(error, click.NoSuchOption):
-            error = _with_newer(error)
         usage = io.StringIO()
-        error.show(usage)
+        _explained(error).show(usage)
         with suppress(OSError):
             click.echo(inert(printable_lines(mask_text(usage.getvalue()))), err=True, nl=False)
         return
     for line in _lines_of(error):
         write_line(line)
-
-
-def _with_newer(error: click.NoSuchOption) -> click.UsageError:
-    """Return an error that names what the command has now for the option that it had."""
-    old, ctx = error.option_name, error.ctx
-    new = _NEWER.get(old)
-    if new is None or ctx is None or not any(new in param.opts for param in ctx.command.params):
-        return error
-    return click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", ctx)
 
 
 def write_notes(error: Exception) -> None:
@@ -142,9 +118,9 @@ def judge(findings: Iterable[Finding], path: str) -> int:
 def report(findings: Iterable[Finding], least: Severity, path: str = "") -> int:
     """Print findings at least as severe as ``least``, and those that hide records, on stderr, with their ``path``.
 
-    Return 2 where something could not be read, else 0.
+    Last is who may read what the system refuses to. Return 2 where something could not be read, else 0.
     """
-    code = 0
+    code, is_refused = 0, False
     for finding in findings:
         if finding.hides_records or finding.severity.rank <= least.rank:
             from backupmeta.render.formats import finding_line
@@ -152,6 +128,9 @@ def report(findings: Iterable[Finding], least: Severity, path: str = "") -> int:
             write_line(finding_line(finding.at_path(path) if path else finding))
         if finding.is_unread:
             code = 2
+            is_refused = is_refused or DENIED in finding.detail
+    if is_refused:
+        write_line(f"{DENIED}: {AS_OWNER}")
     return code
 
 
@@ -168,122 +147,107 @@ def workers(jobs: int | None, watch: Watch = unwatched, ahead: int = 4) -> Worke
     return processes(given, watch, ahead)
 
 
-# --- how far the work is: a bar on a terminal, lines elsewhere --------------------------------------------------------
+# --- usage errors: what was probably meant, beside what click says ---------------------------------------------------
 
-_BETWEEN_LINES: Final = 5.0
-"""How long it is silent between two lines, in seconds."""
+_NEWER: Final[Mapping[str, str]] = {
+    "--limit": "--bound",
+    "--to": "--format",
+    "--all": "--to",
+    "--digest": "--archive-digest",
+}
+"""What options that commands had are called now."""
 
-_REFRESH: Final = 0.1
-"""How often the bar is drawn, in seconds; without a thread of its own, so that processes can be forked."""
-
-
-class Bar(NamedTuple):
-    """A bar on stderr, or nothing.
-
-    Attributes:
-        watch: is to be called with how many more bytes were read.
-        making_way: passes on parts of an answer, nothing in the way while each of them is written.
-    """
-
-    watch: Watch = unwatched
-    making_way: Callable[[Iterable[str]], Iterator[str]] = iter
-
-
-@contextmanager
-def progress_bar(total: Callable[[], int] | None, counts: Callable[[], str] = str) -> Iterator[Bar]:
-    """Show a bar up to ``total()`` bytes, with ``counts()`` of what was done, while the block runs.
-
-    None without a total, or where stderr is no terminal, or the command is to be quiet.
-    """
-    if total is None or not _is_terminal() or is_quiet():
-        yield Bar()
-        return
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    text = TextColumn("{task.description}")
-    with _drawn(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), text) as progress:
-        task = progress.add_task("", total=total())
-        draw = _now_and_then(_REFRESH, lambda: progress.update(task, description=counts(), refresh=True))
-
-        def watch(count: int) -> None:
-            progress.advance(task, count)
-            draw()
-
-        def making_way(parts: Iterable[str]) -> Iterator[str]:
-            for part in parts:
-                progress.stop()
-                yield part
-                sys.stdout.flush()
-                progress.start()
-
-        yield Bar(watch, making_way)
+_EXTRA: Final = re.compile(r"Got unexpected extra arguments? \((?P<names>.+)\)", re.DOTALL)
+_ARGUMENTS: Final[Mapping[str, str]] = {
+    "target": "an archive, a record file or an id; 'backupmeta list' shows what there is",
+    "member": "a name that 'backupmeta members' lists",
+    "install": "an install's id, or one of its backups; 'backupmeta installs' shows what there is",
+    "catalog": "the file that 'backupmeta scan -o' wrote",
+}
+"""What arguments are that are missing."""
 
 
-@contextmanager
-def scan_progress(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
-    """Give what reports on stderr how far a scan is, in a ``form``: bar, plain lines, json, none; auto chooses.
-
-    ``accounts`` returns how many accounts there may be, where that is known; it is called for a bar alone.
-    """
-    if form == "none" or is_quiet():
-        yield unwatched
-    elif form == "bar" or (form == "auto" and _is_terminal()):
-        with _bar_of_accounts(accounts()) as tell:
-            yield tell
-    else:
-        from backupmeta.render.tallies import progress, progress_line
-
-        began = monotonic()
-
-        def write(result: "ScanResult") -> None:
-            seconds = monotonic() - began
-            line = json.dumps(progress(result, seconds)) if form == "json" else progress_line(result, seconds)
-            with suppress(OSError):
-                click.echo(line, err=True)
-
-        yield _now_and_then(_BETWEEN_LINES, write, began)
+def _explained(error: click.ClickException) -> click.ClickException:
+    """Return a usage ``error`` with what was probably meant; any other one, and one that is plain, as it is."""
+    if not isinstance(error, click.UsageError):
+        return error
+    command = None if error.ctx is None else error.ctx.command
+    if isinstance(error, click.NoSuchOption) and command is not None and (newer := _newer(error, command)):
+        return newer
+    hints = list(_hints(error, command)) if command is not None else []
+    if not hints:
+        return error
+    is_option = isinstance(error, click.NoSuchOption)  # options that are spelled alike are of no help, then
+    said = error.message if is_option else error.format_message()
+    return click.UsageError("; ".join([said.rstrip("."), *hints]), error.ctx)
 
 
-@contextmanager
-def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    from backupmeta.render.tallies import archives_line
-
-    text = TextColumn("{task.description}")
-    with _drawn(BarColumn(), MofNCompleteColumn(), text, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
-        task, began = progress.add_task("accounts", total=total), monotonic()
-
-        def draw(result: "ScanResult") -> None:
-            line = archives_line(result, monotonic() - began)
-            progress.update(task, completed=result.accounts, description=line, refresh=True)
-
-        yield _now_and_then(_REFRESH, draw)
+def _hints(error: click.UsageError, command: click.Command) -> Iterator[str]:
+    """Yield what to type instead."""
+    if isinstance(error, click.NoSuchOption):
+        yield from _of_option(error, command)
+    elif isinstance(error, click.MissingParameter):
+        yield from _of_missing(error)
+    elif isinstance(error, click.BadParameter):
+        yield from _of_value(error, command)
+    elif extra := _EXTRA.fullmatch(error.message):
+        yield from _of_extra(extra["names"], command)
+    elif isinstance(command, click.Group) and os.path.lexists(_named_instead_of_a_command()):
+        yield "a command stands before a path: 'backupmeta view PATH', 'backupmeta list PATH'"
 
 
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
+def _newer(error: click.NoSuchOption, command: click.Command) -> click.UsageError | None:
+    """Return an error that names what a ``command`` has now for the option that it had; None for another one."""
+    old = error.option_name
+    new = _NEWER.get(old)
+    if new is None or not any(new in parameter.opts for parameter in command.params):
+        return None
+    return click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", error.ctx)
 
 
-@contextmanager
-def _drawn(*columns: "ProgressColumn") -> "Iterator[Progress]":
-    """Give what draws a bar of these ``columns`` on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
+def _of_option(error: click.NoSuchOption, command: click.Command) -> Iterator[str]:
+    """Yield what stands for an option that a ``command`` does not have."""
+    if file := _file_like_option(error.option_name):
+        yield f"a name that begins with - stands after --, or as ./{file}"
+    elif isinstance(command, click.Group):
+        yield "options stand after the command: 'backupmeta list --json'"
+    elif error.option_name == "--root" and any(parameter.name == "roots" for parameter in command.params):
+        yield f"a ROOT stands by itself: 'backupmeta {command.name} ROOT'"
 
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
-        yield progress
+
+def _file_like_option(option: str) -> str:
+    """Return the argument that begins as an ``option`` and is a file's name; empty where there is none."""
+    is_short = len(option) == len("-x")
+    given = (argument for argument in sys.argv if is_short and argument.startswith(option) and argument != option)
+    return next(filter(os.path.lexists, given), "")
 
 
-def _now_and_then(
-    seconds: float, report: Callable[Arguments, object], reported: float = 0
-) -> Callable[Arguments, None]:
-    """Return what calls ``report``, unless that was called less than so many ``seconds`` ago."""
+def _of_missing(error: click.MissingParameter) -> Iterator[str]:
+    """Yield what an argument or an option is that is missing."""
+    if isinstance(error.param, click.Option) and error.param.help:
+        yield f"{error.param.metavar}: {error.param.help}"
+    elif error.param is not None and error.param.name in _ARGUMENTS:
+        yield f"it is {_ARGUMENTS[error.param.name]}"
 
-    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
-        nonlocal reported
-        if (now := monotonic()) - reported >= seconds:
-            reported = now
-            report(*arguments, **named)
 
-    return call
+def _of_value(error: click.BadParameter, command: click.Command) -> Iterator[str]:
+    """Yield what is meant by a value that an option does not take."""
+    name = None if error.param is None else error.param.name
+    has = {option for parameter in command.params for option in parameter.opts}
+    if name == "limit" and "=" in error.message:
+        how = "--bound NAME=VALUE is" if "--bound" in has else "'verify', 'members' and others take as --bound"
+        yield f"it is how many rows are shown; what a file may ask for, {how}"
+    elif error.param_hint == "--output" and (file := _file_like_option("-o")):
+        yield f"a name that begins with - stands after --, or as ./{file}"
+
+
+def _of_extra(names: str, command: click.Command) -> Iterator[str]:
+    """Yield why there may be more arguments, called ``names``, than a ``command`` takes."""
+    if any("--member" in parameter.opts for parameter in command.params):
+        yield "a wildcard stands in quotes, else the shell puts the names of files in its place"
+    elif all(map(os.path.lexists, names.split())):
+        yield f"'backupmeta {command.name}' takes one at a time; list and verify take many, and folders"
+
+
+def _named_instead_of_a_command() -> str:
+    return sys.argv[1] if len(sys.argv) > 1 else ""

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from hashlib import sha256
 from io import BufferedWriter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -36,6 +37,7 @@ _THERE: Final = os.O_WRONLY | NOFOLLOW | CLOSED | getattr(os, "O_NOCTTY", 0)
 _READ: Final = os.O_RDONLY | NOFOLLOW | CLOSED | getattr(os, "O_NONBLOCK", 0)
 _PERMISSIONS: Final = 0o777
 _ADVICE: Final = "name a file elsewhere"
+_NEW_FOLDER: Final = "name a new or an empty folder"
 _DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
 """The links to what the process has open already (proc(5))."""
 
@@ -112,6 +114,23 @@ class Destination(NamedTuple):
             for part in parts:
                 write_part(part)
 
+    def write_digested(self, parts: Iterable[str | bytes], protected: "Protected") -> None:
+        """Write all ``parts``; beside a file, its `manifest` is written after it. Raises as `opened`."""
+        digest = sha256()
+        with self.opened(protected) as write_part:
+            for content in map(_encoded, parts):
+                digest.update(content)
+                write_part(content)
+        if (beside := self.manifest) is not None and self.path is not None and os.path.isfile(self.path):
+            Destination(beside).write([_checksum_line(digest.hexdigest(), os.path.basename(self.path))], protected)
+
+    @property
+    def manifest(self) -> str | None:
+        """The path of the file with its SHA-256 that may be written beside it; None where it is no file."""
+        if self.path is None or self.path == "-" or descriptor(self.path) is not None:
+            return None
+        return f"{self.path}.sha256"
+
     def write_exact(self, contents: Iterable[bytes], protected: "Protected") -> None:
         """Write ``contents`` as they are; to a terminal, with what it would obey escaped. Raises as `opened`."""
         if self.is_stdout:
@@ -141,6 +160,12 @@ class Destination(NamedTuple):
             yield lambda part: write_file(_encoded(part))
 
 
+def _checksum_line(digest: str, name: str) -> bytes:
+    """Return a line that sha256sum(1) checks: a name with a backslash or a line end is escaped (GNU coreutils, §6)."""
+    escaped = name.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
+    return os.fsencode(f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n")
+
+
 def refuse_evidence(path: str | None, protected: "Protected", option: str = "--output") -> None:
     """Raise where an answer at ``path`` would be written among what is ``protected``, before work begins for it."""
     if path is not None and path != "-" and descriptor(path) is None:
@@ -164,7 +189,9 @@ def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "")
     """
     from backupmeta.search import NOTHING_PROTECTED
 
-    with writing_to(path, _ADVICE):
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise OutputError(path, "is no folder", _NEW_FOLDER)
+    with writing_to(path, _NEW_FOLDER):
         os.makedirs(path, exist_ok=True)
         if mark:
             _clear(path, mark.encode())
@@ -177,7 +204,7 @@ def _clear(path: str, mark: bytes) -> None:
     with Folder(path, follows_link=True) as folder:
         names = os.listdir(folder.handle)
         if stranger := next((name for name in names if not _begins_with(folder, name, mark)), None):
-            raise OutputError(path, f"has other files, such as {stranger}", "name a new or an empty folder")
+            raise OutputError(path, f"has other files, such as {stranger}", _NEW_FOLDER)
         for name in names:
             folder.remove(name)
 

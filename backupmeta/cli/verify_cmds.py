@@ -16,6 +16,7 @@ from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import progress_bar
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
@@ -90,7 +91,7 @@ _AHEAD: Final = 32
 )
 @options.looking("--root", in_catalog=True)
 @options.answering(VERIFICATIONS)
-@options.at_work
+@options.working
 @options.quiet
 def verify(
     targets: tuple[str, ...],
@@ -144,14 +145,14 @@ def verify(
     search = where._replace(bounds={**chosen.limits, **where.bounds}).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with messages.progress_bar(size, lambda: tally.line) as bar, destination.opened(protected) as write:
+    with progress_bar(size, lambda: tally.counts) as bar, destination.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = _compared(verification.verify(search, chosen, now, run, targets), known, findings)
         view = VerificationView(destination.width, selection, base, messages.is_quiet(), known)
         for part in bar.making_way(VERIFICATIONS[format_name].render(tally.counting(verifications), view)):
             write(part)
     if findings is not None:
-        Destination(write_baseline, "--write-baseline").write(baseline_json(findings), protected)
+        _write(findings, Destination(write_baseline, "--write-baseline"), protected)
     if known is not None:
         messages.write_remark(f"{baseline_file}: {known.line}")
     if selection.line:
@@ -183,6 +184,14 @@ def _findings(path: str | None, base: Base, protected: Protected) -> KnownFindin
         raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
     output.refuse_evidence(path, protected, "--write-baseline")
     return KnownFindings(base)
+
+
+def _write(findings: KnownFindings, destination: Destination, protected: Protected) -> None:
+    """Write a baseline, unless nothing could be judged: a slip in a TARGET must not empty the one that is there."""
+    if findings.targets:
+        destination.write(baseline_json(findings), protected)
+    else:
+        messages.write_line(f"{destination.path} is not written: nothing could be judged")
 
 
 def _compared(

@@ -22,7 +22,7 @@ from zlib import compressobj
 
 from backupmeta import __version__
 from backupmeta.checks.baseline import Baseline
-from backupmeta.checks.identity import Identity, from_base, identified
+from backupmeta.checks.identity import Identity, finding_from_base, from_base, identified
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert, markdown
@@ -33,7 +33,7 @@ from backupmeta.provenance import Source, on_disk
 from backupmeta.render import verified
 from backupmeta.render.formats import Format, Formats, Trait, spaced
 from backupmeta.render.verified import VerificationView
-from backupmeta.words import counted, said_by, visible
+from backupmeta.words import counted, cut, said_by, visible
 
 _CLASS: Final = "backupmeta.verify"
 _OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.RESTORE, Group.APPLICATION)
@@ -53,6 +53,14 @@ _MOST_PLACES: Final = 100
 """How many places of a result GitHub shows; a result with more than 1,000 it refuses."""
 _MOST_PACKED: Final = 8_000_000
 """Bytes of results, packed: GitHub refuses a log of more than 10 MB, and targets and rules need room, too."""
+_MOST_TARGETS: Final = 20_000
+"""How many targets are artifacts: about 1 MB, packed."""
+_MOST_UNREADABLE: Final = 1_000
+"""For how many targets it is said why they could not be read; each has a result, too."""
+_LONGEST: Final = 1_000
+"""How many characters of a reason are shown."""
+_UNREADABLE: Final = "could not be read"
+_UNLISTED: Final = "not listed among the artifacts"
 _GZIP: Final = 31
 """What zlib calls its largest window, in a gzip file."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:\\")
@@ -212,12 +220,14 @@ class _Run:
         self._unreadable: list[dict[str, object]] = []
         self._targets: dict[str, tuple[dict[str, object], int, str | None]] = {}
         """By their URIs, each once, for they have to be unique (§3.14.15): location, index and digest of each."""
+        self._more: Counter[str] = Counter()
+        """How many targets there are beyond those that are listed, by what is said of them."""
 
     @property
     def base_ids(self) -> dict[str, object]:
         """What relative URIs are relative to (§3.14.14), by its customary name; a folder's URI ends with a slash."""
         described = _message("the folder that paths are relative to")
-        return {_ROOT: {"uri": _uri(self._base.folder).rstrip("/") + "/", "description": described}}
+        return {_ROOT: {"uri": _uri(self._base.shown).rstrip("/") + "/", "description": described}}
 
     @property
     def artifacts(self) -> list[dict[str, object]]:
@@ -240,6 +250,7 @@ class _Run:
             "exitCodeDescription": self._tally.line,
             "toolExecutionNotifications": [
                 *self._unreadable,
+                *(_more(number, what) for what, number in self._more.items()),
                 *_left_out(self._selection),
                 *_absent(self._view.baseline),
             ],
@@ -282,11 +293,17 @@ class _Run:
                     self._selection.left_out[judged.finding.id, judged.severity] += 1
 
     def _take(self, verification: Verification) -> None:
-        """Take in a target."""
+        """Take in a target: of very many, the first are listed."""
         location = self._file(verification, verification.server_path)
-        self._targets.setdefault(str(location["uri"]), (location, len(self._targets), verification.sha256))
+        if len(self._targets) < _MOST_TARGETS:
+            self._targets.setdefault(str(location["uri"]), (location, len(self._targets), verification.sha256))
+        elif "index" not in location:
+            self._more[_UNLISTED] += 1
         if verification.verdict is Verdict.UNREADABLE:
-            self._unreadable.append(_unread(verification, self._file(verification, verification.server_path)))
+            if len(self._unreadable) < _MOST_UNREADABLE:
+                self._unreadable.append(_unread(verification, self._file(verification, verification.server_path)))
+            else:
+                self._more[_UNREADABLE] += 1
 
     def _result(self, verification: Verification, judged: Judged, identity: Identity) -> dict[str, object]:
         """Return a finding as a result (§3.27)."""
@@ -294,7 +311,7 @@ class _Run:
             "ruleId": judged.finding.id,
             "ruleIndex": _RULES[judged.finding.id],
             "level": judged.severity,
-            "message": _message(judged.finding.message),
+            "message": _message(finding_from_base(judged.finding, verification, self._base).message),
             **self._places(verification, judged),
             "partialFingerprints": dict.fromkeys(_FINGERPRINTS, identity.fingerprint),
             **({} if judged.is_known is None else {"baselineState": "unchanged" if judged.is_known else "new"}),
@@ -354,15 +371,21 @@ class _Room:
 def _unread(verification: Verification, location: dict[str, object]) -> dict[str, object]:
     """Return that a target could not be read, as a notification (§3.58); the worst finding says why."""
     described: dict[str, object] = {
-        "message": _message("it could not be read"),
+        "message": _message(f"it {_UNREADABLE}"),
         "level": Severity.ERROR,
         "locations": [{"physicalLocation": {"artifactLocation": location}}],
     }
     if verification.judged:
         finding = verification.judged[0].finding
-        described["message"] = _message(f"it could not be read: {finding.message}")
+        described["message"] = _message(f"it {_UNREADABLE}: {cut(finding.message, _LONGEST)}")
         described["associatedRule"] = {"id": finding.id, "index": _RULES[finding.id]}
     return described
+
+
+def _more(number: int, what: str) -> dict[str, object]:
+    """Return that there are more targets than are listed, as a notification."""
+    level = Severity.ERROR if what == _UNREADABLE else Severity.NOTE
+    return {"message": _message(f"{counted(number, 'more target')} {what}"), "level": level}
 
 
 def _left_out(selection: verified.Selection) -> Iterator[dict[str, object]]:

@@ -113,6 +113,7 @@ def of_homes(homes: list[str]) -> Iterator[list[str]]:
         yield ["installs", "--gone", *homes, "--format", form]
     for form in ("text", "json", "junit", "sarif", "github"):
         yield ["verify", *homes, "--format", form, "--fail-on", "note", *([] if form == "text" else ["--jobs", "1"])]
+    yield ["verify", *homes, "--write-baseline", "/dev/stdout"]
     for form in ("text", "jsonl", "l2tcsv", "bodyfile"):
         yield ["timeline", *homes, "--format", form, "--deep"]
     for form in ("html", "markdown", "json"):

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import subprocess
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,3 +182,38 @@ def test_a_case_that_can_not_be_read_is_a_mistake(catalog: Path, tmp_path: Path)
     assert (ran.code, ran.out) == (2, b"")
     assert "case.toml: examinor: is no key of a case file; did you mean 'examiner'?" in ran.err
     assert run("report", catalog, "--json", "--case-file", tmp_path / "none.toml").code == 2
+
+
+@pytest.mark.parametrize("name", ["report.html", "a report\n\\.html", os.fsdecode(b"report\xff.html")])
+def test_a_manifest_that_sha256sum_checks_lies_beside_it(catalog: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out").mkdir()
+    assert run("report", catalog, "-o", tmp_path / "out" / name).code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([name, f"{name}.sha256"])
+    check = ["sha256sum", "--check", "--strict", f"{name}.sha256"]
+    assert subprocess.run(check, cwd=tmp_path / "out", capture_output=True, check=False).returncode == 0
+    (tmp_path / "out" / name).write_text("changed")
+    assert subprocess.run(check, cwd=tmp_path / "out", capture_output=True, check=False).returncode == 1
+
+
+def test_a_pipe_has_no_manifest(catalog: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.DEVNULL):
+        assert run("report", catalog, "-o", tmp_path / "pipe").code == 0
+    assert run("report", catalog, "-o", "/dev/null").code == 0
+    assert not any(path.name.endswith(".sha256") for path in (*tmp_path.iterdir(), *Path("/dev").iterdir()))
+
+
+def test_the_manifest_takes_the_place_of_no_evidence(catalog: Path) -> None:
+    beside = catalog.rename(catalog.with_name("report.html.sha256"))
+    before = beside.read_bytes()
+    ran = run("report", beside, "-o", beside.with_name("report.html"))
+    assert (ran.code, beside.read_bytes()) == (2, before)
+    assert not beside.with_name("report.html").exists()
+
+
+def test_the_manifest_goes_through_no_link(catalog: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("root:*:")
+    (tmp_path / "report.html.sha256").symlink_to(tmp_path / "victim")
+    ran = run("report", catalog, "-o", tmp_path / "report.html")
+    assert (ran.code, "report.html.sha256" in ran.err) == (2, True)
+    assert (tmp_path / "victim").read_text() == "root:*:"
