@@ -369,7 +369,7 @@ class ScanJson(ScanResultJson):
 
 
 class ProgressJson(ObjectJson):
-    """A line of ``scan --progress json``."""
+    """A line of ``scan --json --progress``."""
 
     accounts: int
     """How many accounts are done."""

@@ -154,7 +154,7 @@ def whole(folder: Path) -> Whole:
 
 def scan(root: Path, path: Path) -> Answer:
     """Scan all below ``root`` into the catalog at ``path``."""
-    return asked(["scan", str(root), "-o", str(path), "--members", "--jobs", "1", "--progress", "none"])
+    return asked(["scan", str(root), "-o", str(path), "--members", "--jobs", "1"])
 
 
 Change = Callable[[Random, Path], None]

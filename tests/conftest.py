@@ -1,11 +1,13 @@
 """Fixtures that several files of tests need."""
 
 import os
+import re
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
@@ -30,6 +32,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background
 
 if hasattr(os, "register_at_fork"):  # what a worker reaches is not counted; tracing it would only take time
     os.register_at_fork(after_in_child=lambda: sys.settrace(None))
+
+_OF_POSIX: Final = re.compile(
+    rb"^(?:import|from) (?:bench|fcntl|fuzz|fuzzing|grp|pty|pwd|(?:tests\.)?real|resource|termios)\b|\bos\.geteuid\(",
+    re.MULTILINE,
+)
+"""What only POSIX has, and scripts that need it."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Pass over files of tests that ask for what only POSIX has, where there is no POSIX."""
+    if hasattr(os, "fork") or collection_path.suffix != ".py":
+        return None
+    return _OF_POSIX.search(collection_path.read_bytes()) is not None or None
+
 
 _UNTRACED: Final = {"browser", "real", "scenario"}
 """Folders of tests that count no coverage: what they reach, other tests reach as well."""

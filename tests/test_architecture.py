@@ -19,7 +19,7 @@ from backupmeta.masking import is_secret
 
 PACKAGE = Path(backupmeta.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MOST_MODULES = 135
+MOST_MODULES = 140
 """Modules that the package may have: a lower number is better."""
 NAMED_TWICE: set[str] = set()
 """File names that occur twice, and are to be told apart."""

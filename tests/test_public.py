@@ -16,7 +16,7 @@ from tests.sites import DUMP, honest, packed, record
 
 # A parameter with a star has to be named, one with = may be left out.
 FUNCTIONS: Final = {
-    "diff": "a b search= *user= *deep=",
+    "diff": "a b search= *user= *deep= *watch=",
     "export": "path table= findings=",
     "find": "catalog query zone= findings=",
     "history": "target search=",

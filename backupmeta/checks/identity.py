@@ -155,7 +155,7 @@ def identified(verification: Verification, base: Base) -> Iterator[tuple[Judged,
     for judged in verification.judged:
         finding = judged.finding
         file = next((base.of(verification, place.path) for place in finding.evidence if place.path), target)
-        subject = _subject(finding, verification, base)
+        subject = base.of(verification, finding.subject) if _is_about_file(finding) else finding.subject
         first = Identity(target, "" if file == target else file, verification.sha256, finding.id, subject, 1)
         numbers[first] += 1
         yield judged, first._replace(number=numbers[first])
@@ -163,20 +163,29 @@ def identified(verification: Verification, base: Base) -> Iterator[tuple[Judged,
 
 def from_base(verification: Verification, base: Base) -> Verification:
     """Return a verification for people, in which files are named as `Base.told` does."""
-
-    def told(judged: Judged) -> Judged:
-        finding = judged.finding
-        evidence = (
-            place._replace(path=base.told(verification, place.path)) if place.path else place
-            for place in finding.evidence
-        )
-        return judged._replace(finding=finding._replace(evidence=tuple(evidence)))
-
     target = base.told(verification, verification.server_path)
-    return replace(verification, server_path=target, judged=tuple(map(told, verification.judged)))
+    judged = (
+        judgement._replace(finding=finding_from_base(judgement.finding, verification, base))
+        for judgement in verification.judged
+    )
+    return replace(verification, server_path=target, judged=tuple(judged))
 
 
-def _subject(finding: Finding, verification: Verification, base: Base) -> str:
-    """Return what a finding is about, in the words that it has wherever the base lies."""
-    is_path = finding.subject.startswith("/") or is_windows_path(finding.subject)
-    return base.of(verification, finding.subject) if is_path else finding.subject
+def finding_from_base(finding: Finding, verification: Verification, base: Base) -> Finding:
+    """Return a finding at a target for people, in which files are named as `Base.told` does."""
+    evidence = tuple(
+        place._replace(path=base.told(verification, place.path)) if place.path else place for place in finding.evidence
+    )
+    subject = base.told(verification, finding.subject) if _is_about_file(finding) else finding.subject
+    return finding._replace(subject=subject, evidence=evidence)
+
+
+def _is_about_file(finding: Finding) -> bool:
+    """Return whether what a finding is about is the path of a file or folder: its evidence is that, or lies in it."""
+    subject = finding.subject.rstrip("/")
+    rests = (
+        place.path.removeprefix(subject)
+        for place in finding.evidence
+        if subject and place.member is None and place.path.startswith(subject)
+    )
+    return any(rest[:1] in {"", "/", "\\"} for rest in rests)

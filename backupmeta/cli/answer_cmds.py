@@ -14,6 +14,7 @@ from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.cli import completion, messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import rows_bar
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, GONE, INSTALLS, ListRendering, ListView
@@ -105,12 +106,14 @@ class Presentation(Generic[Row]):
         sort: the field it is sorted by, with a ``-`` before it in descending order; None for as it comes.
         view: which rows are shown, and how much of them.
         destination: where it is written.
+        row: what a row is called.
     """
 
     format: Format[ListRendering[Row]]
     sort: str | None
     view: ListView
     destination: Destination
+    row: str
 
     @property
     def is_stream(self) -> bool:
@@ -131,10 +134,12 @@ class Presentation(Generic[Row]):
         ``of`` gives what is known of a row: by it rows are chosen and sorted, and what could not be read of it, or
         contradicts what, is appended to ``findings``.
         """
-        chosen = (row for row in rows if criteria.hold_of(of(row)))
-        wanted = _noting(ordered(chosen, self.sort, of), of, findings)
-        first = list(islice(wanted, 1))
-        self.destination.write(self.format.render(chain(first, wanted), self.view), protected)
+        with rows_bar(self.row) as bar:
+            chosen = (row for row in bar.counting(rows) if criteria.hold_of(of(row)))
+            wanted = _noting(ordered(chosen, self.sort, of), of, findings)
+            first = list(islice(wanted, 1))
+            parts = self.format.render(chain(first, wanted), self.view)
+            self.destination.write(bar.making_way(parts), protected)
         return bool(first)
 
 
@@ -166,9 +171,10 @@ def _show_stream(
         return "".join(presentation.format.render((backup,), presentation.view))
 
     met: list[Finding] = []
-    texts = filter(None, listing.listed(search, text, met, few_processes(2)))
-    first = list(islice(texts, 1))
-    presentation.destination.write(chain(first, texts), protected)
+    with rows_bar(presentation.row) as bar:
+        texts = filter(None, bar.counting(listing.listed(search, text, met, few_processes(2))))
+        first = list(islice(texts, 1))
+        presentation.destination.write(bar.making_way(chain(first, texts)), protected)
     findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
     return bool(first)
 
@@ -178,8 +184,8 @@ def _doubts(row: Inspection) -> list[Finding]:
     return [finding.at_path(row.server_path) for finding in row.findings if finding.is_doubt]
 
 
-def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
-    """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
+def presenting(table: Formats[ListRendering[Inspection]], row: str) -> options.Decorator:
+    """Add how a list is shown, a line each ``row``; the command has a parameter ``presentation``, a `Presentation`."""
 
     def presentation(
         format_name: str, sort: str | None, view: ListView, destination: Destination
@@ -187,7 +193,7 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
         shown = replace(view, width=destination.width, note=messages.write_remark)
-        return Presentation(table[format_name], sort, shown, destination)
+        return Presentation(table[format_name], sort, shown, destination, row)
 
     return options.collected(
         "presentation",
@@ -206,6 +212,7 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
             "--limit", type=options.COUNT, metavar="N", help="Show at most N rows; --json: 50, as the server."
         ),
         options.answering(table),
+        options.progressing,
         options.quiet,
     )
 
@@ -253,7 +260,7 @@ def _nothing(
 @choosing
 @options.looking("ROOT", in_catalog=True)
 @options.secretive
-@presenting(BACKUPS)
+@presenting(BACKUPS, "backup")
 def list_backups(where: Where, criteria: Criteria, presentation: Presentation[Inspection]) -> int:
     """List the backups at and below each ROOT.
 
@@ -280,7 +287,7 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation[In
 @click.option("--gone", is_flag=True, help="Those that are gone instead: backups name them, and no record has them.")
 @options.looking("ROOT", in_catalog=True)
 @options.secretive
-@presenting(INSTALLS)
+@presenting(INSTALLS, "install")
 def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspection], *, gone: bool) -> int:
     """List the installs at and below each ROOT, from their records in .appdata/current.
 
@@ -312,7 +319,9 @@ def _of_gone(presentation: Presentation[Inspection]) -> Presentation[GoneInstall
     for option, is_given in {"--provenance": view.provenance, "--show-secrets": view.show_secrets}.items():
         if is_given:
             raise click.UsageError(f"{option} does not go with --gone: give it to view, with the last backup's archive")
-    return Presentation(GONE[presentation.format.name], presentation.sort, view, presentation.destination)
+    return Presentation(
+        GONE[presentation.format.name], presentation.sort, view, presentation.destination, presentation.row
+    )
 
 
 def _newest(install: GoneInstall) -> Inspection:

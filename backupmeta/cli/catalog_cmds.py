@@ -30,6 +30,7 @@ from backupmeta.catalog.summary import stats as counting
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import scan_progress
 from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
@@ -65,14 +66,7 @@ _PRIVATE: Final = 0o077
     shell_complete=completion.file,
     help="Write to FILE: the catalog, a SQLite database.",
 )
-@options.at_work
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "bar", "plain", "json", "none"]),
-    default="auto",
-    show_default=True,
-    help="How to tell on stderr how far it is.",
-)
+@options.working
 @options.quiet
 def scan(
     path: str,
@@ -85,7 +79,6 @@ def scan(
     jobs: int | None,
     cluster: str | None,
     per_host: bool,
-    progress: str,
     format_name: str,
 ) -> int:
     """Scan every account below each ROOT into a CATALOG.
@@ -133,7 +126,10 @@ def scan(
 
     try:
         count = partial(_expected, path, search)
-        with messages.scan_progress(progress, count) as tell, _workers(jobs, cluster, per_host=per_host) as workers:
+        with (
+            scan_progress(count, as_json=format_name == "json") as tell,
+            _workers(jobs, cluster, per_host=per_host) as workers,
+        ):
             click.get_current_context().call_on_close(partial(os.umask, os.umask(_PRIVATE)))
             scanning.scan(
                 path,
@@ -314,7 +310,7 @@ _written_for: Final = options.collected(
 @_written_for
 @options.looking("ROOT|CATALOG")
 @options.answering(REPORTS)
-@options.at_work
+@options.working
 @options.quiet
 def report(
     where: Where, *, deep: bool, case: Case, format_name: str, destination: Destination, now: int, jobs: int | None
@@ -388,7 +384,7 @@ def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None)
     from backupmeta.catalog import scanning
 
     tally = ScanResult()
-    with messages.scan_progress("auto", lambda: None) as tell:
+    with scan_progress() as tell:
         workers = messages.workers(jobs)
         scanning.scan(path, where.search(), deep=deep, now=now, result=tally, tell=tell, workers=workers)
     for root, reason in tally.unread.items():

@@ -12,6 +12,7 @@ from backupmeta import library, rules
 from backupmeta.cli import completion, messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import Bar, progress_bar, rows_bar
 from backupmeta.comparison.diff import CURRENT, site_at
 from backupmeta.comparison.diff import diff as compare
 from backupmeta.comparison.history import FollowedFiles, History, deepened, member_names
@@ -35,6 +36,8 @@ from backupmeta.work.orders import HERE
 @options.deep("compare members, and the dumps' tables")
 @options.looking("--root")
 @options.answering(DIFFERENCES)
+@options.progressing
+@options.quiet
 def diff(
     a: str,
     b: str,
@@ -75,7 +78,8 @@ def diff(
     site = site_at(b, search)
     if site_at(a, search) is not None or (site is not None and a == CURRENT):
         raise click.UsageError(f"{a!r} is no backup; a folder is compared with one: backupmeta diff BACKUP FOLDER")
-    difference = compare(a, b, search, user=user, deep=deep)
+    with progress_bar() as bar:
+        difference = compare(a, b, search, user=user, deep=deep, watch=bar.watch)
     protected = where.protected(a, b)._replace(site=None if site is None else site.path)
     destination.write(DIFFERENCES[format_name].render(difference, View()), protected)
     grave = (finding.at_evidence() for finding in difference.findings if finding.is_grave)
@@ -88,7 +92,7 @@ def diff(
 @options.naming_members("Tell in which backups they are. #3 is the third member of the archive that is INSTALL.")
 @options.looking("--root")
 @options.answering(HISTORIES)
-@options.at_work
+@options.working
 @options.quiet
 def history(
     install: str,
@@ -136,9 +140,9 @@ def history(
     return messages.report(dict.fromkeys(backups.findings), Severity.ERROR)
 
 
-def _progress(backups: History) -> AbstractContextManager[messages.Bar]:
+def _progress(backups: History) -> AbstractContextManager[Bar]:
     """Show how much of the archives was read."""
-    return messages.progress_bar(lambda: sum(row.size or 0 for row in backups.rows))
+    return progress_bar(lambda: sum(row.size or 0 for row in backups.rows))
 
 
 def _follow(
@@ -177,7 +181,7 @@ def _follow(
 )
 @options.looking("ROOT")
 @options.answering(TIMELINES)
-@options.at_work
+@options.working
 @options.quiet
 def timeline(
     where: Where,
@@ -214,8 +218,8 @@ def timeline(
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
     search, tally = where.search(user), Counter[str]()
-    size = partial(_size, search) if deep else None
-    with messages.progress_bar(size) as bar, destination.opened(where.protected()) as write:
+    shown = progress_bar(partial(_size, search)) if deep else rows_bar("event")
+    with shown as bar, destination.opened(where.protected()) as write:
         workers = messages.workers(jobs, bar.watch) if deep else HERE
         events = events_of(search, deep=deep, members=most, period=period, findings=findings, workers=workers)
         view = TimelineView(destination.width, unset or UNSET[0])

@@ -14,6 +14,7 @@ from backupmeta.checks.policy import DEFAULT
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import progress_bar
 from backupmeta.errors import NoMemberError
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
@@ -74,6 +75,7 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 )
 @options.looking("--root")
 @options.answering(EXTRACTION)
+@options.progressing
 @options.quiet
 def extract(
     target: str, order: Order, dump: str | None, where: Where, *, format_name: str, destination: Destination
@@ -135,7 +137,7 @@ def _filled(
     """Extract, and return what came out; the dump's file is there only if the folder is."""
     opened = nullcontext() if dump is None else Destination(dump).opened(protected)
     try:
-        with messages.progress_bar(case.size) as bar, opened as write:
+        with progress_bar(case.size) as bar, opened as write:
             extraction = unpacked(case, order, report, dump=write, watch=bar.watch)
             if write is not None and not (extraction.is_kept and extraction.has_dump):
                 _drop(extraction)
@@ -194,6 +196,7 @@ def _summary(extraction: Extraction) -> str:
 )
 @options.looking("--root")
 @options.answering(NEEDS)
+@options.progressing
 @options.quiet
 def needs(target: str, against: str | None, where: Where, *, format_name: str, destination: Destination) -> int:
     """Tell what a restore of TARGET's archive needs: room, database, versions; it asks no server.
@@ -211,7 +214,7 @@ def needs(target: str, against: str | None, where: Where, *, format_name: str, d
     """
     findings = list[Finding]()
     case = verification.case_at(target, where.search(), DEFAULT, int(time()), findings)
-    with messages.progress_bar(case.size) as bar:
+    with progress_bar(case.size) as bar:
         answer = needed(case, bar.watch)
     room = None if against is None else answer.room_at(against, Protected(sysroot=where.sysroot))
     destination.write(NEEDS[format_name].render(Restore(answer, room), View()), where.protected(target))

@@ -12,6 +12,7 @@ from backupmeta.archive.reader import Consumer, Pass, find
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import progress_bar
 from backupmeta.findings import Severity
 from backupmeta.record.grammar import parse
 from backupmeta.render.formats import Trait, View
@@ -52,6 +53,7 @@ def explain(target: str, where: Where, *, show_secrets: bool, format_name: str, 
 @options.digesting_members("with --json")
 @options.locating
 @options.answering(MEMBERS)
+@options.progressing
 @options.quiet
 def members(
     target: str,
@@ -83,10 +85,11 @@ def members(
     dumps = Dumps()
     consumers: list[Consumer] = [dumps] if has_contents else []
     consumers += [digests] if digests else []
-    with targets.archive_of(target, where.search()).open() as file:
+    with targets.archive_of(target, where.search()).open() as file, progress_bar(lambda: file.status.st_size) as bar:
+        file.watch = bar.watch
         walked = Pass(file, where.limits, algorithms=("sha256", *algorithms), consumers=consumers)
         parts = MEMBERS[format_name].render(Walk(walked, dumps, digests), View())
-        destination.write(parts, where.protected(target))
+        destination.write(bar.making_way(parts), where.protected(target))
         code = messages.judge(walked.findings(), file.path)
         messages.write_remark(verdict(walked))
         return code

@@ -21,6 +21,7 @@ from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import completion, messages, options
 from backupmeta.cli.answer_cmds import Presentation, itself, presenting, report_rows
+from backupmeta.cli.progress_bar import rows_bar
 from backupmeta.errors import UnreadableError, did_you_mean
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import BACKUPS
@@ -156,8 +157,8 @@ def _find_members(
     view, findings = presentation.view, list[Finding]()
     options.refuse_beside("--member", {"--sort": presentation.sort, "--provenance": view.provenance}, _NO_BACKUPS)
     most = _MEMBERS if view.limit is None else view.limit
-    with member_search(catalog, members, query, domain, findings) as search:
-        shown = list(islice(search.matches(), view.offset, view.offset + most + 1))
+    with member_search(catalog, members, query, domain, findings) as search, rows_bar("member") as bar:
+        shown = list(islice(bar.counting(search.matches()), view.offset, view.offset + most + 1))
         unknown = search.unknown()
     parts = MATCHES[presentation.format.name].render(shown[:most], view)
     presentation.destination.write(parts, options.in_catalog(catalog).protected())
@@ -249,7 +250,7 @@ _asking: Final = options.collected(
 @_asking_members
 @options.of_domain
 @options.zoned
-@presenting(BACKUPS)
+@presenting(BACKUPS, "backup")
 def find(
     catalog: str,
     query: Query,

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -12,7 +12,7 @@ from backupmeta import __version__
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import commands, completion, output
 from backupmeta.cli.commands import COMMANDS
-from backupmeta.errors import did_you_mean
+from backupmeta.errors import nearest
 from backupmeta.findings import Group
 from backupmeta.render import man_pages, manual
 from backupmeta.render.man_pages import Described
@@ -21,6 +21,8 @@ _NO_PAGERS: Final = frozenset({"", "cat"})
 """What git takes for "no pager" (git-var(1), GIT_PAGER)."""
 _LESS: Final = "-FRX"
 """How git has less work where nothing else is set: where all is on the screen it ends, and it passes colours on."""
+_SHORT: Final = 2
+"""How long a word is that stands everywhere."""
 _ONE_LINE: Final = 10_000
 """The width of a list that is not wrapped, in columns."""
 
@@ -87,18 +89,29 @@ def _show(context: click.Context, topic: str) -> None:
     elif topic in FINDINGS or topic in set(Group):
         context.invoke(commands.command("checks"), name=topic)
     else:
-        near = did_you_mean(topic, (*topics, *COMMANDS, *FINDINGS), "'backupmeta help' lists the topics")
-        raise click.UsageError(f"{topic!r} is no topic; {near}")
+        raise click.UsageError(f"{topic!r} is no topic; {_hint(topic, [*topics, *COMMANDS, *FINDINGS])}")
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    """Return where a reader may look instead of under a ``word``: at what is spelled alike, at pages that have it."""
+    near = nearest(word, known)
+    pages = manual.mentioning(word) if len(word) > _SHORT else []
+    hints = [f"did you mean {near!r}?"] if near else []
+    hints += [f"it stands in {_listed(pages)}"] if pages else []
+    return " ".join(hints) or "'backupmeta help' lists the topics"
 
 
 def _show_command(context: click.Context, name: str) -> None:
-    """Print what the page of all commands has about one of them; else what its ``--help`` says."""
-    section = manual.section("commands", f"backupmeta {name}")
-    if section is None:
-        own = click.Context(commands.command(name), context.parent, name)
-        output.write(f"{own.get_help()}\n")
-    else:
-        _page(section.encode())
+    """Print what the ``--help`` of a command says, and which pages tell more of it."""
+    own = click.Context(commands.command(name), context.parent, name)
+    pages = manual.mentioning(f"backupmeta {name}")
+    more = f"\n\nThe manual has more: {_listed(pages)}." if pages else ""
+    output.write(f"{own.get_help()}{more}\n")
+
+
+def _listed(topics: Iterable[str]) -> str:
+    """Return ``topics`` as what shows their pages."""
+    return ", ".join(f"'backupmeta help {topic}'" for topic in topics)
 
 
 def _page(markdown: bytes) -> None:

@@ -1,18 +1,17 @@
-"""What commands say on stderr, while they work and after, and the exit codes that follow from it."""
+"""What commands say on stderr, but for how far they are, and the exit codes that follow from it."""
 
 import io
-import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from time import monotonic, time
-from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from time import time
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from backupmeta.advice import next_step
+from backupmeta.advice import AS_OWNER, DENIED, next_step
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
@@ -20,12 +19,7 @@ from backupmeta.secrets import mask_text
 from backupmeta.work.orders import Watch, Workers, unwatched
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
-
     from backupmeta.catalog.progress import ScanResult
-    from backupmeta.catalog.scanning import Tell
-
-Arguments = ParamSpec("Arguments")
 
 
 def write_line(message: str) -> None:
@@ -124,9 +118,9 @@ def judge(findings: Iterable[Finding], path: str) -> int:
 def report(findings: Iterable[Finding], least: Severity, path: str = "") -> int:
     """Print findings at least as severe as ``least``, and those that hide records, on stderr, with their ``path``.
 
-    Return 2 where something could not be read, else 0.
+    Last is who may read what the system refuses to. Return 2 where something could not be read, else 0.
     """
-    code = 0
+    code, is_refused = 0, False
     for finding in findings:
         if finding.hides_records or finding.severity.rank <= least.rank:
             from backupmeta.render.formats import finding_line
@@ -134,6 +128,9 @@ def report(findings: Iterable[Finding], least: Severity, path: str = "") -> int:
             write_line(finding_line(finding.at_path(path) if path else finding))
         if finding.is_unread:
             code = 2
+            is_refused = is_refused or DENIED in finding.detail
+    if is_refused:
+        write_line(f"{DENIED}: {AS_OWNER}")
     return code
 
 
@@ -254,124 +251,3 @@ def _of_extra(names: str, command: click.Command) -> Iterator[str]:
 
 def _named_instead_of_a_command() -> str:
     return sys.argv[1] if len(sys.argv) > 1 else ""
-
-
-# --- how far the work is: a bar on a terminal, lines elsewhere --------------------------------------------------------
-
-_BETWEEN_LINES: Final = 5.0
-"""How long it is silent between two lines, in seconds."""
-
-_REFRESH: Final = 0.1
-"""How often the bar is drawn, in seconds; without a thread of its own, so that processes can be forked."""
-
-
-class Bar(NamedTuple):
-    """A bar on stderr, or nothing.
-
-    Attributes:
-        watch: is to be called with how many more bytes were read.
-        making_way: passes on parts of an answer, nothing in the way while each of them is written.
-    """
-
-    watch: Watch = unwatched
-    making_way: Callable[[Iterable[str]], Iterator[str]] = iter
-
-
-@contextmanager
-def progress_bar(total: Callable[[], int] | None, counts: Callable[[], str] = str) -> Iterator[Bar]:
-    """Show a bar up to ``total()`` bytes, with ``counts()`` of what was done, while the block runs.
-
-    None without a total, or where stderr is no terminal, or the command is to be quiet.
-    """
-    if total is None or not _is_terminal() or is_quiet():
-        yield Bar()
-        return
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    text = TextColumn("{task.description}")
-    with _drawn(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), text) as progress:
-        task = progress.add_task("", total=total())
-        draw = _now_and_then(_REFRESH, lambda: progress.update(task, description=counts(), refresh=True))
-
-        def watch(count: int) -> None:
-            progress.advance(task, count)
-            draw()
-
-        def making_way(parts: Iterable[str]) -> Iterator[str]:
-            for part in parts:
-                progress.stop()
-                yield part
-                sys.stdout.flush()
-                progress.start()
-
-        yield Bar(watch, making_way)
-
-
-@contextmanager
-def scan_progress(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
-    """Give what reports on stderr how far a scan is, in a ``form``: bar, plain lines, json, none; auto chooses.
-
-    ``accounts`` returns how many accounts there may be, where that is known; it is called for a bar alone.
-    """
-    if form == "none" or is_quiet():
-        yield unwatched
-    elif form == "bar" or (form == "auto" and _is_terminal()):
-        with _bar_of_accounts(accounts()) as tell:
-            yield tell
-    else:
-        from backupmeta.render.tallies import progress, progress_line
-
-        began = monotonic()
-
-        def write(result: "ScanResult") -> None:
-            seconds = monotonic() - began
-            line = json.dumps(progress(result, seconds)) if form == "json" else progress_line(result, seconds)
-            with suppress(OSError):
-                click.echo(line, err=True)
-
-        yield _now_and_then(_BETWEEN_LINES, write, began)
-
-
-@contextmanager
-def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    from backupmeta.render.tallies import archives_line
-
-    text = TextColumn("{task.description}")
-    with _drawn(BarColumn(), MofNCompleteColumn(), text, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
-        task, began = progress.add_task("accounts", total=total), monotonic()
-
-        def draw(result: "ScanResult") -> None:
-            line = archives_line(result, monotonic() - began)
-            progress.update(task, completed=result.accounts, description=line, refresh=True)
-
-        yield _now_and_then(_REFRESH, draw)
-
-
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
-
-
-@contextmanager
-def _drawn(*columns: "ProgressColumn") -> "Iterator[Progress]":
-    """Give what draws a bar of these ``columns`` on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
-        yield progress
-
-
-def _now_and_then(
-    seconds: float, report: Callable[Arguments, object], reported: float = 0
-) -> Callable[Arguments, None]:
-    """Return what calls ``report``, unless that was called less than so many ``seconds`` ago."""
-
-    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
-        nonlocal reported
-        if (now := monotonic()) - reported >= seconds:
-            reported = now
-            report(*arguments, **named)
-
-    return call

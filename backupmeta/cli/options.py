@@ -20,7 +20,7 @@ from backupmeta.advice import of_empty
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
 from backupmeta.archive.member import PATH_MAX
-from backupmeta.cli import completion, messages, output
+from backupmeta.cli import completion, messages, output, progress_bar
 from backupmeta.errors import did_you_mean
 from backupmeta.evidence import join_server_path
 from backupmeta.record.fields import FIELD
@@ -361,6 +361,19 @@ quiet: Final[Decorator] = click.option(
     help="Show only what fails or can't be read: no progress, no counts, no remarks.",
 )
 """Add what leaves out all that is well: `messages.is_quiet` has it."""
+
+
+progressing: Final[Decorator] = click.option(
+    "--progress/--no-progress",
+    default=None,
+    expose_value=False,
+    callback=progress_bar.remember,
+    help="Tell on stderr how far it is; by default, where that is a terminal.",
+)
+"""Add whether it is told how far the command is: `progress_bar.is_wanted` has it."""
+
+working: Final[Decorator] = group(at_work, progressing)
+"""Add how many processes do the work, and whether it is told how far they are."""
 
 
 def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> Decorator:

@@ -37,6 +37,7 @@ _THERE: Final = os.O_WRONLY | NOFOLLOW | CLOSED | getattr(os, "O_NOCTTY", 0)
 _READ: Final = os.O_RDONLY | NOFOLLOW | CLOSED | getattr(os, "O_NONBLOCK", 0)
 _PERMISSIONS: Final = 0o777
 _ADVICE: Final = "name a file elsewhere"
+_NEW_FOLDER: Final = "name a new or an empty folder"
 _DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
 """The links to what the process has open already (proc(5))."""
 
@@ -188,7 +189,9 @@ def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "")
     """
     from backupmeta.search import NOTHING_PROTECTED
 
-    with writing_to(path, _ADVICE):
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise OutputError(path, "is no folder", _NEW_FOLDER)
+    with writing_to(path, _NEW_FOLDER):
         os.makedirs(path, exist_ok=True)
         if mark:
             _clear(path, mark.encode())
@@ -201,7 +204,7 @@ def _clear(path: str, mark: bytes) -> None:
     with Folder(path, follows_link=True) as folder:
         names = os.listdir(folder.handle)
         if stranger := next((name for name in names if not _begins_with(folder, name, mark)), None):
-            raise OutputError(path, f"has other files, such as {stranger}", "name a new or an empty folder")
+            raise OutputError(path, f"has other files, such as {stranger}", _NEW_FOLDER)
         for name in names:
             folder.remove(name)
 

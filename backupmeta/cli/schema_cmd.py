@@ -153,7 +153,7 @@ PRINTED: Final[Mapping[str, Printed]] = {
     "find-members": Printed("find --member … --json", list[json_answers.MemberMatchJson]),
     "find-members-line": Printed("find --member … --jsonl, a line", json_answers.MemberMatchJson),
     "scan": Printed("scan --json", json_answers.ScanJson),
-    "scan-progress": Printed("scan --progress json, a line", json_answers.ProgressJson),
+    "scan-progress": Printed("scan --json --progress, a line of stderr", json_answers.ProgressJson),
 }
 """Each JSON by its name: the schemas, the help, the completion and the tests follow."""
 

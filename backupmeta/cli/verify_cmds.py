@@ -16,6 +16,7 @@ from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
+from backupmeta.cli.progress_bar import progress_bar
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
@@ -90,7 +91,7 @@ _AHEAD: Final = 32
 )
 @options.looking("--root", in_catalog=True)
 @options.answering(VERIFICATIONS)
-@options.at_work
+@options.working
 @options.quiet
 def verify(
     targets: tuple[str, ...],
@@ -144,7 +145,7 @@ def verify(
     search = where._replace(bounds={**chosen.limits, **where.bounds}).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with messages.progress_bar(size, lambda: tally.line) as bar, destination.opened(protected) as write:
+    with progress_bar(size, lambda: tally.counts) as bar, destination.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = _compared(verification.verify(search, chosen, now, run, targets), known, findings)
         view = VerificationView(destination.width, selection, base, messages.is_quiet(), known)

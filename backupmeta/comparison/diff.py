@@ -24,6 +24,7 @@ from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import find_subject, homes_around
 from backupmeta.words import recorded_moment
+from backupmeta.work.orders import Watch, unwatched
 from backupmeta.work.processes import few_processes
 
 if TYPE_CHECKING:
@@ -94,7 +95,15 @@ class Difference:
         return described
 
 
-def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None, deep: bool = False) -> Difference:
+def diff(
+    a: str,
+    b: str,
+    search: Search = EVERYWHERE,
+    *,
+    user: str | None = None,
+    deep: bool = False,
+    watch: Watch = unwatched,
+) -> Difference:
     """Return what differs between ``a`` and ``b``.
 
     Args:
@@ -103,6 +112,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
         search: where to look for them, unless they are files.
         user: only what belongs to this owner.
         deep: whether the archives are walked: what differs in their members, and in the tables of their dumps.
+        watch: is called with how many more bytes of them were read.
 
     Raises:
         AnswerError: there is no such backup, no such live install, or ``user`` is not its owner.
@@ -112,7 +122,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     if a == b == CURRENT:
         raise ValueError("both are current; name a backup")
     if (site := site_at(b, search)) is not None:
-        return _with_site(a, site, search, user)
+        return _with_site(a, site, search, user, watch)
     findings = list[Finding]()
     with noting(findings):
         sides = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
@@ -126,7 +136,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     changes = compared(before.inspection, after.inspection)
     if not deep:
         return Difference(before, after, changes, None, tuple(dict.fromkeys(findings)))
-    contents = compared_contents((_archive(before), _archive(after)), search.limits, few_processes(2))
+    contents = compared_contents((_archive(before), _archive(after)), search.limits, few_processes(2, watch))
     return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
 
 
@@ -136,12 +146,14 @@ def site_at(target: str, search: Search) -> Site | None:
     return Site(root) if target not in {CURRENT, ""} and not is_id(target) and is_folder(root.name) else None
 
 
-def _with_site(a: str, site: Site, search: Search, user: str | None) -> Difference:
+def _with_site(a: str, site: Site, search: Search, user: str | None, watch: Watch) -> Difference:
     """Return what differs between the archive of a backup and a folder, of which there is no record to compare."""
     findings = list[Finding]()
     with noting(findings):
         side = _side(a, search, user, findings)
-    contents = compared_with_site(_archive(side, "name a backup that has one"), site, search.limits, few_processes(2))
+    contents = compared_with_site(
+        _archive(side, "name a backup that has one"), site, search.limits, few_processes(2, watch)
+    )
     odd = (*findings, *side.inspection.findings, *contents.findings)
     return Difference(side, site, Changes(), contents, tuple(dict.fromkeys(odd)))
 

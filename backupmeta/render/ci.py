@@ -22,7 +22,7 @@ from zlib import compressobj
 
 from backupmeta import __version__
 from backupmeta.checks.baseline import Baseline
-from backupmeta.checks.identity import Identity, from_base, identified
+from backupmeta.checks.identity import Identity, finding_from_base, from_base, identified
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert, markdown
@@ -311,7 +311,7 @@ class _Run:
             "ruleId": judged.finding.id,
             "ruleIndex": _RULES[judged.finding.id],
             "level": judged.severity,
-            "message": _message(judged.finding.message),
+            "message": _message(finding_from_base(judged.finding, verification, self._base).message),
             **self._places(verification, judged),
             "partialFingerprints": dict.fromkeys(_FINGERPRINTS, identity.fingerprint),
             **({} if judged.is_known is None else {"baselineState": "unchanged" if judged.is_known else "new"}),

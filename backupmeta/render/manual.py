@@ -32,6 +32,7 @@ _GROUPS: Final[Mapping[str, Sequence[str]]] = {
         "columns",
         "bounds",
         "format",
+        "archives",
         "security",
         "performance",
         "library",
@@ -40,6 +41,8 @@ _GROUPS: Final[Mapping[str, Sequence[str]]] = {
 """The pages in the order in which a newcomer needs them. Other pages that are there stand in the last group."""
 _FORMAT: Final = "format"
 """The page that is `fixtures/FORMAT.md`: an installed package has it beside the others, a checkout has it there."""
+_LISTS: Final = frozenset({"commands", "library", "performance"})
+_MOST_MENTIONING: Final = 3
 _ADVICE: Final = "install backupmeta again: this installation is not whole"
 
 
@@ -108,21 +111,12 @@ def page(topic: str) -> Page:
         raise FileError(str(file), "this page of the manual is missing", _ADVICE) from None
 
 
-def section(topic: str, heading: str) -> str | None:
-    """Return the part of a page below a ``heading``, which is this text, with it; None where there is none."""
-    text = page(topic).text
-    headings = [(token, inline) for token, inline in pairwise(_markdown().parse(text)) if token.type == "heading_open"]
-    begin = next((token for token, inline in headings if inline.content == heading), None)
-    if begin is None:
-        return None
-    end = next((token for token, _ in headings if _line(token) > _line(begin) and token.tag <= begin.tag), None)
-    lines = text.splitlines(keepends=True)[_line(begin) : None if end is None else _line(end)]
-    return "".join(line for line in lines if not line.startswith("<!--"))
-
-
-def _line(token: "Token") -> int:
-    """Return the line of its page that a block begins on, counted from 0."""
-    return token.map[0] if token.map else 0
+def mentioning(text: str) -> list[str]:
+    """Return the few topics whose pages have a ``text`` most often, in whatever case; not lists of everything."""
+    pages = (page(topic) for topic in topics() if topic not in _LISTS)
+    times = {page.name: page.text.casefold().count(text.casefold()) for page in pages}
+    having = sorted((topic for topic, count in times.items() if count), key=lambda topic: -times[topic])
+    return having[:_MOST_MENTIONING]
 
 
 def _folder() -> Traversable:

@@ -151,10 +151,14 @@ class Tally:
         return _EXIT_CODES.get(self.verdict, 2)
 
     @property
+    def counts(self) -> str:
+        """How many targets came out how: ``2 pass, 1 fail``; empty for none."""
+        return amounts({verdict: self.verdicts[verdict] for verdict in Verdict})
+
+    @property
     def line(self) -> str:
         """The verdict over everything, in one line: ``3 targets: 2 pass, 1 fail``."""
-        counts = amounts({verdict: self.verdicts[verdict] for verdict in Verdict}, "nothing was verified")
-        return f"{counted(self.verdicts.total(), 'target')}: {counts}"
+        return f"{counted(self.verdicts.total(), 'target')}: {self.counts or 'nothing was verified'}"
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------

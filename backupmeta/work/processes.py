@@ -85,10 +85,10 @@ def processes(jobs: int, watch: Watch = unwatched, ahead: int = _AHEAD) -> Worke
     return Workers(watch) if jobs == 1 else _Processes(jobs, ahead, watch)
 
 
-def few_processes(most: int) -> Workers:
+def few_processes(most: int, watch: Watch = unwatched) -> Workers:
     """Return as many processes as can run at once here, at most ``most``; this process where none can be forked."""
     jobs = min(most, affordable(cores())) if can_fork() else 1
-    return Workers() if jobs == 1 else _Processes(jobs, _AHEAD, unwatched, are_wanted=False)
+    return Workers(watch) if jobs == 1 else _Processes(jobs, _AHEAD, watch, are_wanted=False)
 
 
 class _Processes(Workers):

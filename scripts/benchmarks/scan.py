@@ -34,7 +34,7 @@ class Scan:
         if self.is_first:
             for ending in ENDINGS:
                 Path(f"{self.catalog}{ending}").unlink(missing_ok=True)
-        command = (executable(), "scan", str(self.fleet), "-o", str(self.catalog), "--progress", "none", *self.options)
+        command = (executable(), "scan", str(self.fleet), "-o", str(self.catalog), *self.options)
         Process(command, self.fleet)()
         if (scanned := last_backup(self.catalog)) != self.backups:
             raise SystemExit(f"bench: {self.catalog} has {scanned:,} backups of {self.backups:,}")

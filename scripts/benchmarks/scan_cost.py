@@ -65,7 +65,7 @@ def cost(backups: int, jobs: int) -> Cost:
 
 def scanned(root: Path, catalog: Path, jobs: int) -> tuple[float, tuple[float, float]]:
     """Return the seconds that a scan took, and the peaks of its processes."""
-    arguments = ["scan", str(root), "-o", str(catalog), "--jobs", str(jobs), "--progress", "none"]
+    arguments = ["scan", str(root), "-o", str(catalog), "--jobs", str(jobs)]
     began = perf_counter()
     done = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, check=True)
     seconds = perf_counter() - began

@@ -67,7 +67,7 @@ Arguments: TypeAlias = Callable[[Scene, Version], tuple[str, ...]]
 
 def scan(scene: Scene, version: Version) -> tuple[str, ...]:
     """Return the arguments of a scan with one process."""
-    return ("scan", str(scene.fleet), "-o", str(version.catalog), "--jobs", "1", "--progress", "none")
+    return ("scan", str(scene.fleet), "-o", str(version.catalog), "--jobs", "1")
 
 
 def first_scan(scene: Scene, version: Version) -> tuple[str, ...]:

@@ -436,7 +436,7 @@ def test_no_command_shows_one(homes: Path) -> None:
 @pytest.mark.untraced  # the same lines for each form
 def test_no_catalog_shows_one(homes: Path, tmp_path: Path) -> None:
     catalog = str(tmp_path / "c.sqlite")
-    ran = run("scan", homes, "-o", catalog, "--members", "--jobs", "1", "--progress", "none")
+    ran = run("scan", homes, "-o", catalog, "--members", "--jobs", "1")
     assert leaked(ran.out + ran.err.encode()) == []
     assert all_leaks(of_catalog(catalog)) == {}
     with sqlite3.connect(catalog) as connection:
@@ -448,7 +448,7 @@ def test_no_catalog_shows_one(homes: Path, tmp_path: Path) -> None:
 def test_no_parquet_shows_one(homes: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     catalog = tmp_path / "c.sqlite"
-    run("scan", homes, "-o", catalog, "--jobs", "1", "--progress", "none")
+    run("scan", homes, "-o", catalog, "--jobs", "1")
     for table in ("backups", "files", "findings"):
         file = tmp_path / f"{table}.parquet"
         assert run("export", catalog, "--table", table, "--format", "parquet", "-o", file).code == 0
@@ -601,7 +601,7 @@ def test_of_records_of_real_shape_only_this_is_masked() -> None:
 def test_each_way_to_a_record_masks_alike(tmp_path: Path) -> None:
     account, catalog = Account(tmp_path / "home/exampleu"), str(tmp_path / "c.sqlite")
     ids = [account.backup(f"{number:025}", content).name for number, (_, content) in enumerate(real_records())]
-    assert run("scan", account.home.parent, "-o", catalog, "--progress", "none").code == 0
+    assert run("scan", account.home.parent, "-o", catalog).code == 0
     for id_ in ids:
         live = run("view", id_, "--root", account.home.parent, "--allow-missing").json["data"]
         assert run("view", id_, "--catalog", catalog, "--allow-missing").json["data"] == live

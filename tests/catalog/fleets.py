@@ -28,7 +28,7 @@ def fleet_of(accounts: int, backups: int, factory: pytest.TempPathFactory) -> Pa
 
 def command(root: Path, catalog: Path, *options: str) -> list[str]:
     """Return the line that scans ``root`` without telling how far it is."""
-    return [sys.executable, "-c", COMMAND, "scan", str(root), "-o", str(catalog), "--progress", "none", *options]
+    return [sys.executable, "-c", COMMAND, "scan", str(root), "-o", str(catalog), *options]
 
 
 def finished(line: list[str], **how: Any) -> Done:

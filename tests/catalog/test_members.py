@@ -65,7 +65,7 @@ class Site:
 
 
 def scan(catalog: Path, *options: str, root: Path | None = None) -> Ran:
-    return run("scan", root or catalog.parent / "home", "-o", catalog, "--jobs", "1", "--progress", "none", *options)
+    return run("scan", root or catalog.parent / "home", "-o", catalog, "--jobs", "1", *options)
 
 
 def select(catalog: Path, statement: str) -> list[tuple[object, ...]]:
@@ -158,7 +158,7 @@ def test_of_two_sites_each_has_its_own(site: Site, catalog: Path, tmp_path: Path
 def test_the_rows_are_the_same_however_many_processes_read(catalog: Path) -> None:
     scan(catalog, "--members")
     other = catalog.with_name("other.sqlite")
-    run("scan", catalog.parent / "home", "-o", other, "--members", "--jobs", "2", "--progress", "none")
+    run("scan", catalog.parent / "home", "-o", other, "--members", "--jobs", "2")
     for table in ("member_names", "member_versions", "member_runs", "readings"):
         assert select(catalog, f"SELECT * FROM {table}") == select(other, f"SELECT * FROM {table}")  # noqa: S608
 

@@ -59,7 +59,7 @@ def linked(first: Path, root: Path, accounts: int) -> Path:
 
 
 def peaks(root: Path, catalog: Path, jobs: int) -> Peaks:
-    done = measured(SCRIPT, "scan", str(root), "-o", str(catalog), "--jobs", str(jobs), "--progress", "none")
+    done = measured(SCRIPT, "scan", str(root), "-o", str(catalog), "--jobs", str(jobs))
     assert done.code == 0
     own, workers = map(int, done.err.rpartition("peaks")[2].split())
     assert max(own, workers) <= done.peak < max(own, workers) * 1.02  # what comes after the last look

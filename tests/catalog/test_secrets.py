@@ -153,7 +153,7 @@ def test_they_are_not_shown_to_who_asks_for_them(catalog: Catalog) -> None:
 def test_scanning_tells_none(tmp_path: Path) -> None:
     for number, place in enumerate(PLACES):
         filled(tmp_path / "home" / place, number)
-    for options in (["--json"], ["--deep", "--progress", "json"], ["--progress", "plain"]):
+    for options in (["--json"], ["--deep", "--progress", "--json"], ["--progress"]):
         ran = run("scan", tmp_path / "home", "-o", tmp_path / "catalog.sqlite", "--jobs", "1", *options)
         assert ran.code == 0
         assert not leaks(ran.out)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.checks.identity import Base, Identity, identified, local_path
+from backupmeta.checks.identity import Base, Identity, from_base, identified, local_path
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding
@@ -111,6 +111,27 @@ def test_an_identity_is_the_same_wherever_the_folder_lies() -> None:
     assert [each.subject for each in here] == ["image/home/u", ""]
     outside = identities(verification(*found, mount="/mnt"), "/srv")
     assert [each.path for each in outside] == [f"/mnt/home/u/{NAME}"] * 2
+
+
+@pytest.mark.parametrize(
+    ("subject", "evidence", "about"),
+    [
+        ("/srv/u/.appdata/1", Source(Witness.INSTALL_RECORD, "/srv/u/.appdata/1", None, 3), "u/.appdata/1"),
+        ("/srv/u", Source(Witness.INSTALL_RECORD, "/srv/u/.appdata/1"), "u"),
+        ("/srv", Source(Witness.FILE_SYSTEM, "/srv/u"), "."),
+        ("/srv/u", Source(Witness.FILE_SYSTEM, "/srv/uwe"), "/srv/u"),
+        ("/srv/u", Source(Witness.ARCHIVE, "/srv/u/a.tar.gz", "/srv/u"), "/srv/u"),  # a member of this absolute name
+        ("/srv/u", Source(Witness.DEFAULT), "/srv/u"),
+        ("title", Source(Witness.ARCHIVE, "title.tar.gz"), "title"),
+        ("", Source(Witness.ARCHIVE, "/srv/a"), ""),
+    ],
+)
+def test_what_a_finding_is_about_may_be_a_file(subject: str, evidence: Source, about: str) -> None:
+    found = Finding(FINDINGS["home-differs"], subject, "", (evidence,))
+    of = Verification("account", "/srv/u", Verdict.FAIL, None, (Judged(found, found.severity),))
+    assert [each.subject for each in identities(of, "/srv")] == [about]
+    (told,) = from_base(of, Base("/srv")).judged
+    assert told.finding.subject == about
 
 
 def test_findings_that_have_all_in_common_are_numbered() -> None:

@@ -84,7 +84,7 @@ class TestWhatMakesAScanFail:
     ) -> None:
         catalog = shutil.copy(older_catalog, tmp_path / "catalog.sqlite")
         options = [option for word in words for option in ("--fail-on", word)]
-        ran = run("scan", older_catalog.parent / "home", "-o", catalog, "--jobs", "1", "--progress", "none", *options)
+        ran = run("scan", older_catalog.parent / "home", "-o", catalog, "--jobs", "1", *options)
         assert (ran.code, ran.err) == (code, line)
 
     def test_of_a_first_scan_all_is_new(self, account: Account, tmp_path: Path) -> None:

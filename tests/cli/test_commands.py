@@ -560,7 +560,7 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
 
 
 def test_ctrl_c_before_anything_is_read_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_name: str) -> int:
+    def interrupted(*_name: str) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("backupmeta.cli._run", interrupted)

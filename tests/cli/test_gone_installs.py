@@ -35,7 +35,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
 def catalog(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("case")
     folder.chmod(0o700)
-    assert run("scan", account.home.parent, "-o", folder / "catalog.sqlite", "--progress", "none").code == 0
+    assert run("scan", account.home.parent, "-o", folder / "catalog.sqlite").code == 0
     return folder / "catalog.sqlite"
 
 

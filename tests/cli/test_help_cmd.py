@@ -48,14 +48,18 @@ def test_the_first_sentence_stands_for_a_page(text: str, summary: str) -> None:
     assert manual.Page("a", text.encode()).summary == summary
 
 
-@pytest.mark.parametrize("command", COMMANDS.keys() - PAGES.keys())
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - PAGES.keys()))
 def test_a_command_is_a_topic(command: str) -> None:
-    ran = run("help", command)
-    assert ran.code == 0
-    lines = ran.text.splitlines()
-    assert lines[0].endswith(f"backupmeta {command}")
-    assert f"Usage: backupmeta {command} " in ran.text
-    assert [line for line in lines if line.startswith(("## ", "<!--"))] == lines[:1]
+    ran, usage = run("help", command), run(command, "--help").text
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.text.startswith(usage)
+    pages = re.findall(r"'backupmeta help ([\w-]+)'", ran.text.removeprefix(usage))
+    assert len(pages) <= 3
+    assert all(f"backupmeta {command}" in PAGES[page].read_text("utf-8") for page in pages)
+
+
+def test_a_command_tells_which_pages_have_more() -> None:
+    assert "\nThe manual has more: 'backupmeta help catalogs'" in run("help", "scan").text
 
 
 def test_a_finding_and_a_group_of_them_are_topics() -> None:
@@ -75,12 +79,16 @@ def test_every_finding_can_be_asked_for() -> None:
         ("table-mising", "did you mean 'table-missing'?"),
         ("../verify", "did you mean 'verify'?"),
         ("qqqq", "'backupmeta help' lists the topics"),
+        ("", "'backupmeta help' lists the topics"),
+        ("xy", "'backupmeta help' lists the topics"),
+        ("Ballast", "it stands in 'backupmeta help format'\n"),
+        ("cPanel", "did you mean 'compare'? it stands in 'backupmeta help "),
     ],
 )
 def test_a_typo_names_the_nearest_topic(topic: str, advice: str) -> None:
     ran = run("help", topic)
     assert (ran.code, ran.out) == (2, b"")
-    assert f"Error: {topic!r} is no topic; {advice}\n" in ran.err
+    assert f"Error: {topic!r} is no topic; {advice}" in ran.err
 
 
 def test_a_page_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +252,15 @@ def test_a_folder_of_evidence_is_not_written_to(tmp_path: Path, option: str) -> 
     records.mkdir(parents=True)
     assert run("help", option, records).code == 2
     assert list(records.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--html", "--man"])
+def test_a_file_is_no_folder(tmp_path: Path, option: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    ran = run("help", option, tmp_path / "file")
+    assert (ran.code, ran.out) == (2, b"")
+    assert f"{tmp_path}/file: is no folder; name a new or an empty folder" in ran.err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_one_thing_at_a_time(tmp_path: Path) -> None:

@@ -112,10 +112,15 @@ def test_an_option_that_was_renamed_is_told_by_its_new_name(arguments: list[str]
     assert (ran.code, ran.err.splitlines()[-1]) == (2, f"Error: No such option {old!r}. Did you mean {newer!r}?")
 
 
+WITH_PROGRESS: Final = {
+    name for name, options in tree().items() if any("--progress" in option.opts for option in options)
+}
+DEEP: Final = {"diff": ("--deep",), "history": ("--deep", "--jobs", "1"), "timeline": ("--deep", "--jobs", "1")}
+"""What makes a command long."""
 ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "cat": ("{archive}", "APP-META.INI"),
     "checks": ("--json",),
-    "diff": ("{archive}", "current"),
+    "diff": ("{archive}", "{archive}"),
     "explain": ("{archive}",),
     "export": ("{catalog}",),
     "extract": ("{archive}", "--json", "--to", "{folder}"),
@@ -164,6 +169,43 @@ def test_a_file_gets_what_stdout_would_have_had(name: str, places: dict[str, Pat
 
 def test_every_command_that_answers_is_asked_to_write_to_a_file() -> None:
     assert {name.strip() for name in ANSWERS} == commands.COMMANDS.keys() - {"help", "report", "scan"}
+
+
+LONG: Final = sorted(name for name in ANSWERS if name.strip() in WITH_PROGRESS and name != "installs ")
+"""None is gone here."""
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_command_tells_how_far_it_is_where_that_is_asked_for(
+    name: str, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backupmeta.cli.progress_bar._BETWEEN_LINES", 0.0)
+
+    def asked(*more: str) -> Ran:
+        words = [word.format(**places, folder=tmp_path / "-".join(["to", *more])) for word in ANSWERS[name]]
+        return run(name.strip(), *words, *DEEP.get(name, ()), *more)
+
+    told, silent, piped, quiet = (
+        asked(*more) for more in (["--progress"], ["--no-progress"], [], ["-q", "--progress"])
+    )
+    lines = re.findall(r"^backupmeta: ([0-9.,]+ (?:[kM]?B|bytes) read|[0-9,]+ [a-z]+s?)\b.*\n", told.err, re.MULTILINE)
+    assert lines
+    assert not re.search(r"bytes read|B read|^backupmeta: [0-9]+ [a-z]+$", piped.err + quiet.err, re.MULTILINE)
+    assert piped.err == silent.err.replace("to---no-progress", "to")
+    assert told.code == silent.code == piped.code
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [((), r"backupmeta: 1 account, 0 of them unchanged; 1 archive, .*"), (("--json",), r'\{"accounts": 1, .*\}')],
+)
+def test_a_scan_tells_it_in_words_or_as_json(
+    form: tuple[str, ...], line: str, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backupmeta.cli.progress_bar._BETWEEN_LINES", 0.0)
+    arguments: list[str | Path] = ["scan", account.home, "-o", tmp_path / "catalog.sqlite", "--jobs=1", *form]
+    assert re.fullmatch(line, run(*arguments, "--progress").err.splitlines()[0])
+    assert run(*arguments).err == ""
 
 
 @pytest.mark.parametrize(

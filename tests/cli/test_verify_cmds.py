@@ -419,7 +419,7 @@ class TestOnATerminal:
         folder = TestProcesses().many(tmp_path)
         written, _ = self.shown(folder, *NOW)
         assert b"\x1b[31mfail" in written or b"\x1b[35munreadable" in written
-        assert re.search(rb"[0-9.]+/[0-9.]+ (bytes|kB)", written)
+        assert re.search(rb"[0-9.]+/[0-9.]+ (bytes|kB)[^\r\n]* [0-9]+ pass", written)
         assert b"17 targets: " in written or b"18 targets: " in written
 
     def test_a_pipe_gets_no_colours(self, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_the_recipe_for_mactime(tmp_path: Path) -> None:
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", "image", "image.ext4", "8M"], cwd=tmp_path, check=True)
     [recipe] = [block for block in page_blocks("seized-disk", "sh") if "mactime" in block]
     lines = [line for line in recipe.splitlines() if not line.startswith(("umount", "sha256sum"))]
-    script = "\n".join(lines).replace("/mnt/image", "image")
+    script = "\n".join(lines).replace("/mnt/seized", "image")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=True)
     with (tmp_path / "timeline.csv").open(newline="") as listed:

@@ -28,7 +28,7 @@ class Answers:
         write_server(root)
         self.root = root
         self.catalog = case / "catalog.sqlite"
-        ran = run("scan", "--sysroot", root, "--members", "-o", self.catalog, "--progress", "none")
+        ran = run("scan", "--sysroot", root, "--members", "-o", self.catalog)
         assert ran.code == 0
 
     def ran(self, *arguments: str | Path) -> Ran:

@@ -148,7 +148,7 @@ def second(cluster: Cluster, seconds: list[Process]) -> Process:
 
 
 def finished(root: Path, catalog: Path, address: str, *options: str) -> Ran:
-    return run("scan", root, "-o", catalog, "--cluster", address, "--progress", "none", *options)
+    return run("scan", root, "-o", catalog, "--cluster", address, *options)
 
 
 @contextmanager
@@ -398,7 +398,7 @@ def refusal(folder: Path, address: str, line: list[str] | None = None) -> str:
     """Return why a scan is refused."""
     Account(folder / "home/exampleu").backup()
     python = line or [sys.executable, "-c", IMPATIENT]
-    options = ["-o", str(folder / "catalog.sqlite"), "--cluster", address, "--progress", "none"]
+    options = ["-o", str(folder / "catalog.sqlite"), "--cluster", address]
     ran = subprocess.run(
         [*python, "scan", str(folder / "home"), *options], capture_output=True, text=True, timeout=LIMIT, check=False
     )
