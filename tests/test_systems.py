@@ -192,7 +192,7 @@ for name in ("SIGALRM", "SIGHUP", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGXFSZ", "a
     if hasattr(signal, name):
         delattr(signal, name)
 """
-"""Takes away what Python's documentation ("Availability") gives to POSIX alone, but for what `subprocess` needs here."""
+"""Takes away what Python's documentation ("Availability") gives to POSIX alone; what `subprocess` needs here stays."""
 
 
 @pytest.mark.long
