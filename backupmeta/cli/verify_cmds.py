@@ -116,10 +116,10 @@ def verify(
     A TARGET is an archive, a home, a folder of homes or of archives; any other folder is searched downwards for these.
     It may also be a record file, an id (an install's stands for all its backups), an archive's name, a path as the
     server of --sysroot saw it. Without one, all that is at --root is judged, or in this machine's conventional places
-    (/home/*, /var/www/vhosts/*). Each archive is read
-    once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
-    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml. With --baseline, what
-    --write-baseline wrote passes: the same findings in the same bytes at the same path.
+    (/home/*, /var/www/vhosts/*). Each archive is read once, from its first to its last byte; each home is judged as a
+    whole, too. What is asked for can be changed by a policy: --policy FILE, else the table [tool.backupmeta] of the
+    nearest pyproject.toml. With --baseline, what --write-baseline wrote passes: the same findings in the same bytes at
+    the same path.
 
     Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
     found or judged. 'backupmeta checks' lists what is judged.
