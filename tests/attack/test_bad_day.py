@@ -207,7 +207,7 @@ def test_one_root_of_several_that_cannot_be_read(homes: Path, command: str, brok
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("place", ["file", "folder"])
-@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_what_does_not_get_to_the_disk_is_told(
     homes: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], place: str, number: int
 ) -> None:
@@ -243,7 +243,7 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
 
 
-@pytest.mark.parametrize("command", [("verify", "--jsonl", *NOW), ("timeline",), ("report", "--format", "json")])
+@pytest.mark.parametrize("command", [("verify", "--json", *NOW), ("timeline",), ("report", "--format", "json")])
 def test_a_file_that_may_not_grow(homes: Path, command: tuple[str, ...]) -> None:
     target = homes.parent / "answer"
     target.write_text("before")
