@@ -17,7 +17,12 @@ from backupmeta.evidence import open_folder
 MOUNT: Final = "mount it read-only ('backupmeta help seized-disk'), and give the folder with --sysroot"
 """What to do with a disk image."""
 
-_AS_OWNER: Final = "run this as its owner, or as root: 'sudo backupmeta …'"
+DENIED: Final = "permission denied"
+"""How a finding tells that the system refuses (EACCES)."""
+
+AS_OWNER: Final = "run this as its owner, or as root: 'sudo backupmeta …'"
+"""What to do then."""
+
 _TILDE: Final = re.compile(r"(?:^|/)~")
 _WINDOWS: Final = re.compile(r"(?:^|/)[A-Za-z]:[\\/]|\\")
 _IMAGE: Final = re.compile(r".+\.(?:img|dd|raw|iso|e01|ex01|aff4|vmdk|vhdx?|vdi|qcow2?)", re.IGNORECASE)
@@ -47,7 +52,7 @@ def next_step(error: EvidenceError) -> str:
     if error.advice:
         return error.advice
     if isinstance(error.__cause__, PermissionError):
-        return _AS_OWNER
+        return AS_OWNER
     return spelled(error.path) if isinstance(error.__cause__, FileNotFoundError) else ""
 
 

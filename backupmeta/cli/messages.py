@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from backupmeta.advice import next_step
+from backupmeta.advice import AS_OWNER, DENIED, next_step
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
@@ -118,9 +118,9 @@ def judge(findings: Iterable[Finding], path: str) -> int:
 def report(findings: Iterable[Finding], least: Severity, path: str = "") -> int:
     """Print findings at least as severe as ``least``, and those that hide records, on stderr, with their ``path``.
 
-    Return 2 where something could not be read, else 0.
+    Last is who may read what the system refuses to. Return 2 where something could not be read, else 0.
     """
-    code = 0
+    code, is_refused = 0, False
     for finding in findings:
         if finding.hides_records or finding.severity.rank <= least.rank:
             from backupmeta.render.formats import finding_line
@@ -128,6 +128,9 @@ def report(findings: Iterable[Finding], least: Severity, path: str = "") -> int:
             write_line(finding_line(finding.at_path(path) if path else finding))
         if finding.is_unread:
             code = 2
+            is_refused = is_refused or DENIED in finding.detail
+    if is_refused:
+        write_line(f"{DENIED}: {AS_OWNER}")
     return code
 
 

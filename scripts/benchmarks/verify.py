@@ -40,7 +40,7 @@ def many_contest(folder: Path, archive: Path) -> Contest:
         (folder / f"app_{host}-{number}_{title}_{rest}").write_bytes(archive.read_bytes())
     os.sync()  # what is still being written would disturb
     ours = Process(("sh", "-c", f"{executable()} verify --jobs 2 . || [ $? -eq 1 ]"), folder)
-    if (failed := ours.output().count(b".tar.gz: fail (")) != ARCHIVES:
+    if (failed := ours.output().count(b".tar.gz: fail: ")) != ARCHIVES:
         raise SystemExit(f"bench: {failed} archives of {ARCHIVES} were verified")
     words = f"verify --jobs 2, {ARCHIVES} archives"
     return Contest(
