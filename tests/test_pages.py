@@ -106,6 +106,24 @@ def test_the_readme_is_short() -> None:
     assert len(README.encode()) <= 8192
 
 
+@pytest.mark.parametrize("page", MANUAL)
+def test_a_page_begins_with_what_it_is_for_and_has_an_example(page: str) -> None:
+    title, sentence = re.findall(r"\A# (.+)\n\n((?:[^\n#`|].*\n)+)\n", MANUAL[page])[0]
+    assert title
+    assert ". " not in sentence, "one sentence: the list of topics shows it"
+    assert EXAMPLE.search(MANUAL[page]) or any(recipe in MANUAL[page] for recipe in (*blocks("yaml"), *blocks("toml")))
+
+
+@pytest.mark.parametrize("page", MANUAL)
+def test_the_readme_leads_to_each_page(page: str) -> None:
+    assert f"(backupmeta/manual/{page}.md)" in README
+
+
+def test_each_kind_of_event_is_there() -> None:
+    rows = "".join(line.split("|")[1] for line in MANUAL["timeline"].splitlines() if line.startswith("| `"))
+    assert {kind for kind in KINDS if f"`{kind}`" not in rows} == set()
+
+
 @pytest.mark.parametrize("page", WRITTEN)
 def test_links_lead_somewhere(page: str) -> None:
     folder = PROJECT if page == "README" else PROJECT / "backupmeta/manual"

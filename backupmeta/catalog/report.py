@@ -329,8 +329,13 @@ class Report:
 
     @cached_property
     def account_names(self) -> Mapping[int, str]:
-        """What the accounts are called, by number: their hosts, and their paths as the server saw them."""
-        return {account.number: place(account.host, account.seen) for account in self.accounts}
+        """What the accounts are called, by number: their paths as the server saw them; of several alike, those here."""
+        seen = [place(account.host, account.seen) for account in self.accounts]
+        times = Counter(seen)
+        return {
+            account.number: name if times[name] == 1 else place(account.host, account.path)
+            for account, name in zip(self.accounts, seen, strict=True)
+        }
 
     @cached_property
     def account_paths(self) -> Mapping[int, str]:

@@ -22,14 +22,14 @@ from backupmeta.checks.applications import order
 from backupmeta.render import report_summary, report_text
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact
 from backupmeta.render.report_summary import shown
-from backupmeta.words import minute, place
+from backupmeta.words import minute
 
 if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
 _SCRIPTS: Final = ("page.js", "chart.umd.min.js", "plots.js")
-_AFTER_SEPARATOR: Final = re.compile(r"(?<=\S[/\\_])(?=[^/\\_])")
+_AFTER_SEPARATOR: Final = re.compile(r"(?<=[^\s:/\\][/\\_])(?=[^/\\_])")
 _NO_MARKUP: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 _Cells = list[Any]
@@ -99,11 +99,11 @@ class Table(NamedTuple):
     """A table.
 
     Attributes:
-        name: gives the name of a row.
+        name: gives the name of a row of a report.
         columns: its columns.
     """
 
-    name: Callable[[Any], str]
+    name: Callable[[Any, Report], str]
     columns: tuple[Column, ...]
 
 
@@ -169,11 +169,11 @@ _BACKUPS: Final = (
     Column("application", "Application", CellKind.TEXT, is_filter=True),
     Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
-    *_PEOPLE,
     Column("state", "State", CellKind.WORD, is_filter=True),
     Column("verdict", "Verdict", CellKind.WORD, below="state", is_filter=True),
     Column("bytes", "Size", CellKind.BYTES),
     _TALLY,
+    *_PEOPLE,
     _detail("archive", "Archive", CellKind.CODE),
     _detail("sha256", "SHA-256", CellKind.CODE),
     _detail("id", "Id", CellKind.CODE),
@@ -192,12 +192,12 @@ _INSTALLS: Final = (
     Column("application", "Application", CellKind.TEXT, is_filter=True),
     Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
-    *_PEOPLE,
     Column("created", "Installed (UTC)", CellKind.TIME),
     Column("updated", "Updated (UTC)", CellKind.TIME),
     Column("backups", "Backups", CellKind.COUNT),
     Column("newest", "Newest backup (UTC)", CellKind.TIME),
     _TALLY,
+    *_PEOPLE,
     _detail("id", "Id", CellKind.CODE),
     _detail("path", "Folder", CellKind.CODE),
     _detail("available", "Can be updated to", CellKind.VERSION),
@@ -211,11 +211,11 @@ _GONE_INSTALLS: Final = (
     Column("application", "Application", CellKind.TEXT, is_filter=True),
     Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
-    *_PEOPLE,
     Column("backups", "Backups", CellKind.COUNT),
     Column("oldest", "Oldest backup (UTC)", CellKind.TIME),
     Column("newest", "Newest backup (UTC)", CellKind.TIME),
     Column("backup", "Newest backup", CellKind.LINK, below="newest"),
+    *_PEOPLE,
     _detail("archive", "Archive of the newest backup", CellKind.CODE),
     _detail("id", "Id", CellKind.CODE),
     _detail("path", "Folder", CellKind.CODE),
@@ -246,7 +246,7 @@ _ARCHIVES: Final = (
 )
 
 
-def _backup_name(backup: ReportedBackup) -> str:
+def _backup_name(backup: ReportedBackup, _report: Report) -> str:
     site = backup.title or backup.url or backup.application
     if site and backup.time is not None:
         return f"{site}, {minute(backup.time)}"
@@ -254,14 +254,14 @@ def _backup_name(backup: ReportedBackup) -> str:
 
 
 TABLES: Final = {
-    "account_findings": Table(lambda kind: kind.message, _BY_ACCOUNT),
-    "contradictions": Table(lambda finding: finding.message, _FINDINGS),
-    "findings": Table(lambda finding: finding.message, _FINDINGS),
+    "account_findings": Table(lambda kind, _report: kind.message, _BY_ACCOUNT),
+    "contradictions": Table(lambda finding, _report: finding.message, _FINDINGS),
+    "findings": Table(lambda finding, _report: finding.message, _FINDINGS),
     "backups": Table(_backup_name, _BACKUPS),
-    "installs": Table(lambda install: install.title or install.url or install.id, _INSTALLS),
-    "gone_installs": Table(lambda install: install.title or install.url or install.id, _GONE_INSTALLS),
-    "accounts": Table(lambda account: place(account.host, account.path), _ACCOUNTS),
-    "archives": Table(lambda archive: archive.path, _ARCHIVES),
+    "installs": Table(lambda install, _report: install.title or install.url or install.id, _INSTALLS),
+    "gone_installs": Table(lambda install, _report: install.title or install.url or install.id, _GONE_INSTALLS),
+    "accounts": Table(lambda account, report: report.account_names[account.number], _ACCOUNTS),
+    "archives": Table(lambda archive, _report: archive.path, _ARCHIVES),
 }
 """The tables by their names for the script and in links, which the report's attributes with their rows have, too."""
 
@@ -343,7 +343,7 @@ def _lists(report: Report) -> _Lists:
     lists: _Lists = {}
     for key, table in TABLES.items():
         rows = getattr(report, key)
-        lists[key, ""] = [shown(table.name(row)) for row in rows]
+        lists[key, ""] = [shown(table.name(row, report)) for row in rows]
         lists.update({(key, column.key): _cells(column, rows, report) for column in table.columns})
     return lists
 

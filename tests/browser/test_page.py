@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks.fleets import write_fleet
+from benchmarks.fleets import DAY, write_fleet
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import Opened, opened
 from tests.browser.conftest import written
+from tests.browser.sample import BEGIN, NOW, sample
+from tests.invented import Account, backup_record, install_record
 
 SITES = ["Choir forum", "Corner Bakery", "Garden", "Museum of Clocks", "Orders", "Pictures", "Seed shop"]
 
@@ -184,6 +186,30 @@ class TestPlots:
         )
         assert len(colours) == 3
         assert min(colours) > 10
+
+
+def test_an_old_site_does_not_squeeze_the_scale(browser: Browser, tmp_path: Path) -> None:
+    homes = sample(tmp_path / "home")
+    account = Account(homes / "old")
+    account.install("o" * 25, install_record(title="Old site", time="925516800"))  # 1999-05-01
+    account.backup(content=backup_record(backup_install="o" * 25, backup_time="925516800"))
+    with opened(browser, written(homes, tmp_path / "report.html")) as shown:
+        told = shown.page.locator("#plot-timeline .told").inner_text()
+        begin, end = shown.page.evaluate(
+            "(({ min, max }) => [min, max])(Chart.getChart(document.querySelector('#plot-timeline canvas')).scales.x)"
+        )
+        rows = shown.page.locator("#plot-timeline tbody tr").all_text_contents()
+    assert "far from the others at the edge of the scale: " in told
+    assert "1999-05-01" in told
+    assert BEGIN - 100 * DAY < begin < BEGIN
+    assert NOW - 100 * DAY < end < NOW + 100 * DAY
+    assert any("1999-05-01" in row for row in rows)
+
+
+def test_what_is_copied_is_exact(shown: Opened) -> None:
+    path = shown.section("archives").locator("tbody code").first
+    assert path.locator("wbr").count() > 2
+    assert re.fullmatch(r"application_backups/app_[-a-zA-Z_0-9.]+\.tar\.gz", path.inner_text())
 
 
 def test_on_paper(shown: Opened, tmp_path: Path) -> None:

@@ -108,3 +108,29 @@ def test_names_that_are_not_utf8_are_exact(tmp_path: Path) -> None:
 def test_without_a_scan_there_is_nothing_to_tell(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no such file"):
         read(str(tmp_path / "none.sqlite"), ASKED)
+
+
+def test_an_account_is_called_as_the_server_saw_it_unless_two_are_called_so(tmp_path: Path) -> None:
+    for image in ("one", "two"):
+        honest(tmp_path / image / "home/exampleu")
+    honest(tmp_path / "two/home/other")
+    catalog = str(tmp_path / "catalog.sqlite")
+    for image in ("one", "two"):
+        scan(catalog, Search((), str(tmp_path / image)))
+    report = read(catalog, ASKED)
+    assert sorted(report.account_names.values()) == [
+        "/home/other",
+        str(tmp_path / "one/home/exampleu"),
+        str(tmp_path / "two/home/exampleu"),
+    ]
+
+
+def test_findings_by_account_begin_with_the_account_of_the_worst(tmp_path: Path) -> None:
+    honest(tmp_path / "home/anna")
+    broken = honest(tmp_path / "home/zoe")
+    (broken.archives / NAME).write_bytes((broken.archives / NAME).read_bytes()[:-20])
+    report = told(tmp_path / "home", deep=True)
+    names = [report.account_names[kind.account] for kind in report.account_findings if kind.account is not None]
+    assert names == sorted(names, reverse=True)
+    assert report.account_findings[0].id == "archive-truncated"
+    assert sum(kind.times for kind in report.account_findings) == len(report.findings)

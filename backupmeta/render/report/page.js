@@ -51,7 +51,7 @@ const report = (() => {
 
   /** A text whose lines break after the separators of paths; it is copied as it is. */
   function breakable(text) {
-    return text.split(/(?<=\S[/\\_])(?=[^/\\_])/).flatMap((part, place) => (place ? [element("wbr"), part] : [part]));
+    return text.split(/(?<=[^\s:/\\][/\\_])(?=[^/\\_])/).flatMap((part, place) => (place ? [element("wbr"), part] : [part]));
   }
 
   function code(text) {

@@ -10,6 +10,8 @@
   const TICK_WIDTH = 110;
   const LINE_HEIGHT = 24;
   const LONGEST_LABEL = 34;
+  const MOST_NAMED = 5;
+  const DAY = 86_400;
   const charts = new Map();
 
   const backups = column("backups");
@@ -55,20 +57,45 @@
     return place > 0 && backups("version", row) !== backups("version", rows[place - 1]);
   }
 
+  /** Where a scale of times begins and ends: few moments far from all others, beyond thrice the quartiles' range, don't squeeze it. */
+  function range(times) {
+    const sorted = Float64Array.from(times).sort();
+    const [low, high] = [0.25, 0.75].map((part) => sorted[Math.floor(part * (sorted.length - 1))]);
+    const room = 3 * Math.max(high - low, 30 * DAY);
+    const inner = sorted.filter((time) => time >= low - room && time <= high + room);
+    const isSqueezed = 2 * (inner.at(-1) - inner[0]) < sorted.at(-1) - sorted[0];
+    return isSqueezed ? [inner[0], inner.at(-1)] : [sorted[0], sorted.at(-1)];
+  }
+
+  /** What a plot says of the moments that its scale has no place for. */
+  function outside(points, some) {
+    if (!points.length) return "";
+    const names = points.slice(0, MOST_NAMED).map(({ time, y }) => `${named(some[y].at(-1))}, ${moment(time).slice(0, 10)}`);
+    const more = points.length > MOST_NAMED ? `; and ${number.format(points.length - MOST_NAMED)} more` : "";
+    return `${counted(points.length, "moment")} far from the others at the edge of the scale: ${names.join("; ")}${more}.`;
+  }
+
   function timeline() {
     const all = histories();
     const some = all.slice(0, MOST_LINES);
-    const points = (choose) =>
-      some.flatMap((rows, y) => rows.filter(choose).map((row) => ({ x: backups("time", row), y, row })));
+    const made = some.flatMap((rows, y) =>
+      rows.map((row, place) => ({ time: backups("time", row), y, row, isUpdated: isUpdated(row, place, rows) })),
+    );
     const created = some.flatMap((rows, y) => {
       const install = backups("install", rows[0]);
-      const x = install === null ? null : installs("created", install);
-      return x === null ? [] : [{ x, y }];
+      const time = install === null ? null : installs("created", install);
+      return time === null ? [] : [{ time, y }];
     });
+    const points = [...made, ...created];
+    const [begin, end] = range(points.map(({ time }) => time));
+    for (const point of points) point.x = Math.min(Math.max(point.time, begin), end);
+    const isInside = ({ x, time }) => x === time;
+    const far = points.filter((point) => !isInside(point));
     const left = tables.get("backups").rows.filter((row) => backups("time", row) === null).length;
     return {
       told: [
         all.length > some.length ? `These are the ${MOST_LINES} of ${number.format(all.length)} with the newest backups.` : "",
+        outside(far, some),
         left ? `${counted(left, "backup")} without a known time left out.` : "",
       ].join(" "),
       rows: some.map((rows) => [
@@ -83,9 +110,10 @@
         type: "scatter",
         data: {
           datasets: [
-            marks("Backup", points((...of) => !isUpdated(...of)), "circle", "accent", 4),
-            marks("Backup, the first of a new version", points(isUpdated), "triangle", "second", 6),
-            marks("Installed", created, "rectRot", "ink", 5),
+            marks("Backup", made.filter((point) => isInside(point) && !point.isUpdated), "circle", "accent", 4),
+            marks("Backup, the first of a new version", made.filter((point) => isInside(point) && point.isUpdated), "triangle", "second", 6),
+            marks("Installed", created.filter(isInside), "rectRot", "ink", 5),
+            ...(far.length ? [marks("Outside of the scale", far, "star", "error", 6)] : []),
           ],
         },
         options: {
@@ -100,12 +128,13 @@
   }
 
   function marks(label, data, pointStyle, tone, radius) {
-    return { label, data, pointStyle, radius, hoverRadius: radius + 2, backgroundColor: colour(tone), borderColor: colour("paper") };
+    const borderColor = colour(pointStyle === "star" ? tone : "paper"); // a star is all lines
+    return { label, data, pointStyle, radius, hoverRadius: radius + 2, backgroundColor: colour(tone), borderColor };
   }
 
   function tip({ raw }, some) {
     const version = raw.row === undefined ? null : backups("version", raw.row);
-    return [named(some[raw.y].at(-1)), moment(raw.x), ...(version === null ? [] : [texts[version]])].join(" · ");
+    return [named(some[raw.y].at(-1)), moment(raw.time), ...(version === null ? [] : [texts[version]])].join(" · ");
   }
 
   // ---- sizes over time
