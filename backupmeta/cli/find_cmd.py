@@ -263,9 +263,9 @@ def find(
 ) -> int:
     """Find backups in a CATALOG, or members of their archives: all that is asked for has to hold.
 
-    An APPLICATION may have bounds on its version: 6.4 < 6.4.3 < 6.10. Members, of a CATALOG scanned with --members, come
-    with the first and the last of the consecutive backups that have them so: 1,000 unless --limit says otherwise. A
-    pattern's * is any text, also slashes.
+    An APPLICATION may have bounds on its version: 6.4 < 6.4.3 < 6.10. Members, of a CATALOG scanned with --members,
+    come with the first and the last of the consecutive backups that have them so: 1,000 unless --limit says otherwise.
+    A pattern's * is any text, also slashes.
 
     Exit code 1 where nothing was found, 2 also where not all members of an archive are known.
 
