@@ -493,7 +493,7 @@ class Matches:
             raise user_not_found(self.user)
         if not self.answering:
             error = nothing(f"nothing here is called {target!r}")
-            if meant := _meant(target, search):
+            if meant := _meant(target, search if self.user is None else replace(search, user=self.user)):
                 error.add_note(meant)
             raise error
         there = self.in_own_home if self.user in self.homes else self.in_any_home

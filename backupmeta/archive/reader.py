@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from backupmeta import rules
-from backupmeta.advice import is_near, offered
+from backupmeta.advice import near, offered
 from backupmeta.archive import identification
 from backupmeta.archive.compression import BLOCK, PLAIN, SKIPPABLE, Compression, End, by_suffix, identify
 from backupmeta.archive.digests import ALGORITHMS, Digests
@@ -40,9 +40,6 @@ _LINKS_KEPT: Final = 10_000
 
 _OF_NOTHING: Final = 1
 """How many bytes are missing of a content that can't be told at all: at least one."""
-
-_OFFERED: Final = 3
-"""How many members are offered in place of one that is not there."""
 
 _END_MARKS: Final = frozenset({1024, 10240})
 """How many zeros an archive without members has: two blocks, and what GNU tar fills a record with."""
@@ -388,20 +385,18 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
     wanted, numbered = plain(name.encode("utf-8", "surrogateescape")), NUMBERED.fullmatch(name)
-    number, asked = None if numbered is None else int(numbered[1]), os.fsdecode(wanted)
-    reader, named, near = Reader(file, limits), list[Member](), list[str]()
+    number = None if numbered is None else int(numbered[1])
+    reader, named = Reader(file, limits), list[Member]()
     for member in reader:
         is_wanted = plain(member.name) == wanted if number is None else reader.members_read == number
         if is_wanted and not (number is None and _is_own(named)):
             named = [*named[:1], member]
-        elif not named and number is None and len(near) < _OFFERED and is_near(asked, os.fsdecode(plain(member.name))):
-            near.append(member.text)
         if (_is_own(named) or (named and number is not None)) and file.size > BLOCK:
             break
     if not named and reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met")
     if not named:
-        raise NoMemberError(file.path, name, advice=_instead(name, near))
+        raise NoMemberError(file.path, name, advice=_instead(file, name, limits))
     member, odd = named[-1], [*reader.oddities(file.path)]
     if member.kind not in WITH_CONTENT:
         raise NoMemberError(file.path, name, f"is no plain file but a {member.kind}")
@@ -411,11 +406,13 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
     return Located(member, at_offset(file, limits, member.offset), tuple(odd), file.path)
 
 
-def _instead(name: str, near: Sequence[str]) -> str | None:
-    """Return which members may be meant by a ``name`` that none has; None where nothing is ``near``."""
+def _instead(file: EvidenceFile, name: str, limits: Limits) -> str | None:
+    """Return which members may be meant by a ``name`` that none has; None where nothing is near."""
     if "*" in name or "?" in name:
         return "a MEMBER is one name, without wildcards; 'backupmeta members' lists them"
-    return offered(near) or None
+    file.seek(0)
+    wanted = os.fsdecode(plain(os.fsencode(name)))
+    return offered(near(wanted, (os.fsdecode(plain(member.name)) for member in Reader(file, limits)))) or None
 
 
 def _is_own(named: Sequence[Member]) -> bool:

@@ -191,11 +191,12 @@ def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "")
 
     if os.path.exists(path) and not os.path.isdir(path):
         raise OutputError(path, "is no folder", _NEW_FOLDER)
+    files = list(contents)  # nothing goes before all of them are made
     with writing_to(path, _NEW_FOLDER):
         os.makedirs(path, exist_ok=True)
         if mark:
             _clear(path, mark.encode())
-    for name, content in contents:
+    for name, content in files:
         Destination(os.path.join(path, name)).write([content], NOTHING_PROTECTED)
 
 

@@ -22,7 +22,7 @@ from backupmeta.checks.applications import order
 from backupmeta.render import report_summary, report_text
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact
 from backupmeta.render.report_summary import shown
-from backupmeta.words import minute
+from backupmeta.words import cut, minute
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _SCRIPTS: Final = ("page.js", "chart.umd.min.js", "plots.js")
 _AFTER_SEPARATOR: Final = re.compile(r"(?<=[^\s:/\\][/\\_])(?=[^/\\_])")
+_FOOT: Final = "backupmeta report"
+"""What the style sheet has at the foot of each printed page."""
+_LONGEST_FOOT: Final = 80
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9 ,.-]")
 _NO_MARKUP: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 _Cells = list[Any]
@@ -276,7 +280,7 @@ _VERSIONS: Final = [
 
 def html(report: Report) -> str:
     """Return ``report`` as a page."""
-    style, scripts = _own("style.css"), list(map(_own, _SCRIPTS))
+    style, scripts = _style(report), list(map(_own, _SCRIPTS))
     worst = next((severity for severity, times in report.summary.severities.items() if times), None)
     page = {"policy": _policy(style, scripts), "style": style, "scripts": scripts, "content": content(report)}
     return _template().render(report=report, summary=report.summary, worst=worst, tables=TABLES, **page)
@@ -305,6 +309,17 @@ def _own(name: str) -> str:
     from importlib.resources import files
 
     return files(__package__).joinpath("report", name).read_text("utf-8")
+
+
+def _style(report: Report) -> str:
+    """Return the style of the page; on paper, the number of the case stands on each page."""
+    case = f", case {cut(shown(report.case.number), _LONGEST_FOOT)}" if report.case.number else ""
+    return _own("style.css").replace(_FOOT, f"{_FOOT}{_NOT_PLAIN.sub(_css_escape, case)}")
+
+
+def _css_escape(match: re.Match[str]) -> str:
+    """Return a character as it may stand in a string of a style sheet (CSS Syntax, §4.3.7)."""
+    return f"\\{ord(match[0]):06x}"
 
 
 def _policy(style: str, scripts: Iterable[str]) -> str:

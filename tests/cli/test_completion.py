@@ -69,6 +69,18 @@ def test_whatever_takes_a_path_completes_paths(command: str) -> None:
             assert (param.name, item.value, item.type) == (param.name, "/ho", kind)
 
 
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_show_the_sentence_beside_the_name(shell: str) -> None:
+    asked = {COMPLETION: f"{shell}_complete", "COMP_WORDS": "backupmeta help table-mi", "COMP_CWORD": "2"}
+    if shell == "fish":  # it passes on what is typed of the last word
+        asked["COMP_CWORD"] = "table-mi"
+    command = [sys.executable, "-m", "backupmeta"]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, check=False, text=True)
+    assert "table-missing" in done.stdout
+    assert FINDINGS["table-missing"].sentence in done.stdout
+    assert done.stdout.count("plain") == 1
+
+
 # --- what a catalog has -----------------------------------------------------------------------------------------------
 
 

@@ -98,6 +98,10 @@ def test_a_page_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         assert (ran.code, ran.out) == (2, b"")
         assert f"{reason} is missing; install backupmeta again: this installation is not whole\n" in ran.err
     (tmp_path / "backupmeta/manual").mkdir(parents=True)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text(manual.WRITTEN)
+    assert run("help", "--html", tmp_path / "site").code == 2
+    assert (tmp_path / "site/index.html").exists()
     assert "manual/verify.md: this page of the manual is missing; install" in run("help", "verify").err
     assert "manual/start.md: this page of the manual is missing; install" in run("help").err
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.invented import BACKUP, INSTALL, NAME, Ran, run, unprivileged
+from tests.invented import BACKUP, INSTALL, NAME, Account, Ran, backup_record, run, unprivileged
 from tests.sites import honest
 
 ARCHIVE = f"homes/anna/application_backups/{NAME}"
@@ -293,3 +293,12 @@ def test_who_may_not_read_is_told_who_may(here: Path, line: str) -> None:
         home.chmod(0o755)
     assert ran.code == 2
     assert re.search("permission denied[;:] run this as its owner, or as root: 'sudo backupmeta …'", said(ran))
+
+
+def test_nobody_is_offered_what_is_another_ones(tmp_path: Path) -> None:
+    honest(tmp_path / "exampleu")
+    other = Account(tmp_path / "other")
+    other.backup(GONE, backup_record(owner="other"))
+    asked = ("view", f"{GONE}x", "--root", tmp_path, "--user")
+    assert f"did you mean '{GONE}'?" in run(*asked, "other").err
+    assert run(*asked, "exampleu").err == ""

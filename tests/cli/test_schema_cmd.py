@@ -227,6 +227,20 @@ def test_the_progress_of_a_scan_is_as_its_schema_says(account: Account, tmp_path
     assert mistakes("scan-progress", progress(tally, 1.5)) == []
 
 
+def test_a_baseline_and_what_became_of_it_are_as_their_schemas_say(
+    account: Account, tmp_path: Path, mistakes: Validate
+) -> None:
+    path = tmp_path / "known.json"
+    run("verify", account.home, "--write-baseline", path)
+    written = json.loads(path.read_text("utf-8"))
+    assert mistakes("baseline", written) == []
+    assert {"file", "number", "sha256", "subject"} <= {key for each in written["findings"] for key in each}
+    path.write_text(json.dumps({**written, "findings": [{**each, "number": 99} for each in written["findings"]]}))
+    printed = run("verify", account.home, "--baseline", path, "--json").json
+    assert len(printed["baseline"]["absent"]) > 1
+    assert mistakes("verify", printed) == []
+
+
 def test_a_member_without_a_schema_is_noticed(account: Account) -> None:
     printed = run("verify", account.home, "--json").json
     printed["targets"][0]["colour"] = "red"

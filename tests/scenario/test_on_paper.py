@@ -14,7 +14,16 @@ from tests.browser.chromium import PROGRAM, launched, opened
 from tests.invented import run
 from tests.scenario.asked import Answers
 
-CASE = ("--title", "Webspace of the example host", "--case", "2024-0117", "--examiner", "J. Doe", "--remark", "Seized.")
+CASE = (
+    "--title",
+    "Webspace of the example host",
+    "--case",
+    '2024-0117/"x"',
+    "--examiner",
+    "J. Doe",
+    "--remark",
+    "Seized.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +55,9 @@ def test_the_summary_is_the_first_three_pages(pages: list[str]) -> None:
 
 
 def test_each_page_has_its_number(pages: list[str]) -> None:
-    assert [re.findall(r"(\d+) / (\d+)\s*$", page) for page in pages] == [
-        [(str(number), str(len(pages)))] for number in range(1, len(pages) + 1)
+    feet = [re.search(r"backupmeta report, case 2024-0117/\"x\" +(\d+) / (\d+)\s*$", page) for page in pages]
+    assert [foot and foot.groups() for foot in feet] == [
+        (str(number), str(len(pages))) for number in range(1, len(pages) + 1)
     ]
 
 
