@@ -115,12 +115,12 @@ def verify(
 
     TARGET is an archive, a folder that is searched for archives and homes, a record file, an id (an install's stands
     for all its backups), an archive's name, or a path as the server of --sysroot saw it; by default all that is at
-    --root, or in the conventional places (/home/*, /var/www/vhosts/*). Each archive is read once, and each home is judged as a
-    whole, too. A policy says what counts: --policy, else [tool.backupmeta] of the nearest pyproject.toml. With
-    --baseline, what --write-baseline wrote passes: the same findings in the same bytes at the same path.
+    --root, or in the conventional places. Each archive is read once, and each home is judged as a whole, too. A policy
+    says what counts: --policy, else [tool.backupmeta] of the nearest pyproject.toml. With --baseline, what
+    --write-baseline wrote passes: the same findings in the same bytes at the same path.
 
-    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
-    found or judged. 'backupmeta checks' lists what is judged.
+    Exit code 0 where all passes, 1 where something fails, 2 where something could not be read, or nothing was judged.
+    'backupmeta checks' lists what is judged.
 
     \b
     Examples:
