@@ -1,6 +1,7 @@
 """The options that commands share: ``--format`` and its short forms, where to look, moments."""
 
 import re
+import shlex
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.types import FuncParamType
 from backupmeta.cli import commands
 from backupmeta.cli.options import last_moment, moment
 from backupmeta.cli.output import Destination
+from backupmeta.render.manual import topics
 from tests.invented import NAME, Account, Ran, run
 
 DAY = 1_718_236_800
@@ -117,6 +119,39 @@ WITH_PROGRESS: Final = {
 }
 DEEP: Final = {"diff": ("--deep",), "history": ("--deep", "--jobs", "1"), "timeline": ("--deep", "--jobs", "1")}
 """What makes a command long."""
+HELP: Final = ("", *commands.COMMANDS)
+"""The commands, and the group of them."""
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """Return what each command's ``--help`` prints in 100 columns."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("COLUMNS", "100")
+        return {name: run(*filter(None, [name]), "--help").text for name in HELP}
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_help_fits_on_a_screen_and_ends_with_a_page_of_the_manual(name: str, helps: dict[str, str]) -> None:
+    *lines, last = helps[name].splitlines()
+    assert len(lines) < 50
+    assert max(map(len, lines)) <= 110  # an example is not wrapped
+    more = re.fullmatch(r"  More: 'backupmeta help ([a-z-]+|TOPIC)'\.", last)
+    assert more is not None
+    assert more[1] in topics() or not name
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_help_has_examples_that_are_understood(name: str, helps: dict[str, str]) -> None:
+    examples = re.findall(r"^    backupmeta (.+?)(?:  .*| (?:[|>]|&&).*)?$", helps[name], re.MULTILINE)
+    assert examples
+    for example in examples:
+        command, *arguments = shlex.split(example)
+        assert command == (name or command)
+        group = click.Context(commands.backupmeta, info_name="backupmeta")
+        assert commands.command(command).make_context(command, arguments, parent=group).args == []
+
+
 ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "cat": ("{archive}", "APP-META.INI"),
     "checks": ("--json",),
