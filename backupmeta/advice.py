@@ -47,13 +47,26 @@ def spelled(path: str) -> str:
     return ""
 
 
+def absent(path: str) -> str:
+    """Return what may be meant where nothing is at ``path``: by its spelling, or by what lies where it would lie."""
+    if advice := spelled(path):
+        return advice
+    folder, name = os.path.split(os.path.abspath(path))
+    while name and not os.path.isdir(folder):
+        folder, name = os.path.split(folder)
+    with suppress(EvidenceError), open_folder(folder) as opened:
+        names = (entry.name for entry in opened.entries(_MOST_ENTRIES))
+        return offered(os.path.join(folder, other) for other in near(name, names))
+    return ""
+
+
 def next_step(error: EvidenceError) -> str:
-    """Return what to do after an ``error``: its own advice, or what its cause and the spelling of its path tell."""
+    """Return what to do after an ``error``: its own advice, or what its cause and its path tell."""
     if error.advice:
         return error.advice
     if isinstance(error.__cause__, PermissionError):
         return AS_OWNER
-    return spelled(error.path) if isinstance(error.__cause__, FileNotFoundError) else ""
+    return absent(error.path) if isinstance(error.__cause__, FileNotFoundError) else ""
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:

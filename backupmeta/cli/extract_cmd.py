@@ -21,6 +21,7 @@ from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order,
 from backupmeta.extraction.extract import extract as unpacked
 from backupmeta.extraction.needs import needed
 from backupmeta.findings import Finding, Group, Severity
+from backupmeta.folders import own_users
 from backupmeta.render.formats import View
 from backupmeta.render.verified import EXTRACTION, NEEDS, Restore
 from backupmeta.search import Protected
@@ -103,7 +104,7 @@ def extract(
     if answer is not None and dump == (destination.path or "-"):
         name = "stdout" if destination.is_stdout else dump
         raise click.UsageError(f"--dump {dump} and --{format_name} both write to {name}")
-    if order.has_owners and os.geteuid() != 0:
+    if order.has_owners and 0 not in own_users():
         raise click.UsageError("--owners needs root: only root gives files to others")
     protected = Protected(sysroot=where.sysroot)
     output.refuse_evidence(order.folder, protected)

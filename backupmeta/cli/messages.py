@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from backupmeta.advice import AS_OWNER, DENIED, next_step
+from backupmeta.advice import AS_OWNER, DENIED, absent, next_step
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
@@ -82,7 +82,10 @@ def _lines_of(error: Exception) -> Sequence[str]:
 
 
 def write_unread_accounts(tally: "ScanResult") -> None:
-    """Print which accounts a scan could not read, or not all of them."""
+    """Print which accounts a scan could not read, or not all of them; what may be meant by a root that is not there."""
+    for root in tally.unread:
+        if not os.path.lexists(root) and (meant := absent(root)):
+            write_line(f"{root}: {meant}")
     for account, reason in tally.troubles.items():
         write_line(f"{account}: {reason}")
     if (more := tally.unreadable - len(tally.troubles)) > 0:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import OutputError
 from backupmeta.evidence import kind_of
-from backupmeta.folders import NEW_FILE, Folder, reason, temporary_name, unwritable, writing_to
+from backupmeta.folders import IS_RELATIVE, NEW_FILE, Folder, reason, temporary_name, unwritable, writing_to
 
 _DEFAULT_MODE: Final = 0o755
 """The mode of a folder that no member describes: what GNU tar gives it under umask 022."""
@@ -305,6 +305,7 @@ def new(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, Keep]]:
 
     Raises `OutputError` where ``path`` is there and no empty folder, or can't be written.
     """
+    _require_open_folders(path)
     place, name = os.path.split(os.path.abspath(path))
     temporary = temporary_name()
     with writing_to(path, _ADVICE):
@@ -331,10 +332,17 @@ def new(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, Keep]]:
 @contextmanager
 def over(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, Keep]]:
     """Give the tree of the folder at ``path``, which is there, and is no link, as `new`. Raises `OutputError`."""
+    _require_open_folders(path)
     with writing_to(path, _ADVICE):
         root = Folder(path)
     with root, Tree(path, root, is_new=False, is_synced=is_synced) as tree:
         yield tree, lambda: None
+
+
+def _require_open_folders(path: str) -> None:
+    """Raise `OutputError` where the system has no openat(2): on Windows a link could lead members elsewhere."""
+    if not IS_RELATIVE:
+        raise OutputError(path, "can't be filled safely on this system", "extract on Linux or macOS, or in WSL")
 
 
 class Free(NamedTuple):
@@ -357,6 +365,7 @@ def free(path: str) -> Free:
     """Return what there is for a folder that `new` would make at ``path``; nothing is written."""
     place, name = os.path.split(os.path.abspath(path))
     try:
+        _require_open_folders(path)
         with writing_to(path, _ADVICE), Folder(place, follows_link=True) as parent:
             system = os.statvfs(parent.handle)
             obstacle = _obstacle(path, parent, name)

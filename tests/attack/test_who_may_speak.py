@@ -327,7 +327,7 @@ def test_no_account_is_listed_for_another(attacked: Path, command: str, has_reco
         where = ("--catalog", attacked / "catalog.sqlite")
     ran = run(command.split(maxsplit=1)[0], *where, "--user", "victim", "--json")
     if command == "timeline":
-        assert {one["account"].rpartition("/")[2] for one in ran.jsonl} == {"victim"}
+        assert {one["account"].rpartition("/")[2] for one in ran.json} == {"victim"}
         return
     expected = ["Blog"] if command.startswith("installs") else []
     assert [row["title"] for row in ran.json["data"]] == expected
@@ -465,8 +465,8 @@ def test_where_the_records_folder_has_none_the_first_one_is_taken_and_both_are_t
         ("archived", "Blog", True),
         ("old_backups", "copy", False),
     ]
-    told = run("verify", twice.home, *NOW, "--select", "archive-name-twice").text
-    assert told.count("[archive-name-twice]") == 2
+    told = run("verify", twice.home, *NOW, "--select", "archive-name-twice", "--json").text
+    assert told.count('"id": "archive-name-twice"') == 2
 
 
 @pytest.mark.parametrize("where", ["disk", "catalog"])

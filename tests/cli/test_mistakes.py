@@ -98,6 +98,16 @@ MISTAKES = {
         "view ~/app_a.tar.gz", "~/app_a.tar.gz: no such file; a shell puts the home in place of ~ only", "$HOME"
     ),
     "~ in quotes, for a ROOT": typed("list ~/backups", "~/backups: no such file or directory; a shell puts the home"),
+    "a path with a typo": typed(
+        "members homes/ana/application_backups/x.tar.gz",
+        "homes/ana/application_backups/x.tar.gz: no such file; did you mean '",
+        "/homes/anna'?",
+    ),
+    "~ in quotes, to be scanned": typed(
+        "scan ~/backups -o new.sqlite", "not read: ", "~/backups: a shell puts the home in place of ~ only"
+    ),
+    "a ROOT with a typo": typed("list homse", "homse: no such file or directory; did you mean '", "/homes'?"),
+    "a file with a typo": typed("members site.zp", f"site.zp: {NOT_HERE}; did you mean '", "/site.zip'?"),
     "a record whose archive is gone": typed(
         f"verify homes/bert/.appdata/backups/{GONE}",
         f"{GONE}: unreadable",
