@@ -207,9 +207,9 @@ def presenting(table: Formats[ListRendering[Inspection]], row: str) -> options.D
             shell_complete=completion.field,
             help="Sort by a field; -FIELD for descending.",
         ),
-        click.option("--offset", type=options.COUNT, metavar="N", default=0, help="Leave out the first N rows."),
+        click.option("--offset", type=options.count, metavar="N", default="0", help="Leave out the first N rows."),
         click.option(
-            "--limit", type=options.COUNT, metavar="N", help="Show at most N rows; --json: 50, as the server."
+            "--limit", type=options.count, metavar="N", help="Show at most N rows; --json: 50, as the server."
         ),
         options.answering(table),
         options.progressing,

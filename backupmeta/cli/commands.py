@@ -47,12 +47,30 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 """The summary of each command, for the list of commands."""
 
+_TOPICS: Final[Mapping[str, Sequence[str]]] = {
+    "archives": ("cat", "members"),
+    "catalogs": ("export", "find", "scan", "stats"),
+    "compare": ("diff", "history"),
+    "findings": ("checks",),
+    "outputs": ("schema",),
+    "report": ("report",),
+    "restore": ("extract", "needs"),
+    "start": ("help",),
+    "timeline": ("timeline",),
+    "verify": ("verify",),
+    "view": ("explain", "installs", "list", "view"),
+}
+"""Which page of the manual each command's help ends with."""
+
 
 def command(name: str) -> click.Command:
     """Return the command called ``name``, one of `COMMANDS`; its module is imported."""
     module = next(module for module, names in _MODULES.items() if name in names)
     attributes = vars(import_module(f"backupmeta.cli.{module}")).values()
-    return next(value for value in attributes if isinstance(value, click.Command) and value.name == name)
+    found = next(value for value in attributes if isinstance(value, click.Command) and value.name == name)
+    topic = next(topic for topic, names in _TOPICS.items() if name in names)
+    found.epilog = f"More: 'backupmeta help {topic}'."
+    return found
 
 
 class LazyGroup(click.Group):
@@ -73,6 +91,7 @@ _SUMMARIES: Final = {name: click.Command(name, help=summary) for name, summary i
     cls=LazyGroup,
     commands=_SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="More: 'backupmeta help TOPIC'.",
 )
 @click.version_option(__version__, message="backupmeta %(version)s")
 def backupmeta() -> None:
@@ -87,7 +106,7 @@ def backupmeta() -> None:
       backupmeta view app_….tar.gz          the metadata of one
       backupmeta explain app_….tar.gz       where each of its values stands
       backupmeta verify /home               whether all of them are whole, and what their records say
-      backupmeta help                       the manual: what else there is, and how it is meant
+      backupmeta help                       the manual, by topics
 
     Exit codes: 0 clean, 1 a negative answer or something wrong, 2 a usage error or input that could not be read.
     """

@@ -168,7 +168,7 @@ def _follow(
 @click.option(
     "--member-limit",
     "members",
-    type=options.COUNT,
+    type=options.count,
     metavar="N",
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
 )

@@ -124,7 +124,7 @@ def _digests(algorithm: str) -> options.Decorator:
         multiple=True,
         type=digests,
         metavar="HEX|@FILE",
-        help=f"Find members with this {_NAMES[algorithm]}; or with one in FILE: a digest in each line. Repeatable.",
+        help=f"Find members with this {_NAMES[algorithm]}, or one of those in FILE. Repeatable.",
     )
 
 
@@ -144,7 +144,7 @@ def _members(
 _asking_members: Final = options.collected(
     "members",
     _members,
-    options.naming_members("They were scanned with --members. Repeatable: alternatives.", is_repeatable=True),
+    options.naming_members("Repeatable.", is_repeatable=True),
     *map(_digests, ALGORITHMS),
 )
 """Add what is asked of members; the command has a parameter ``members``, a `MemberQuery`."""
@@ -205,7 +205,7 @@ _asking: Final = options.collected(
         multiple=True,
         type=_versioned,
         metavar="NAME",
-        help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
+        help="Only those with this plugin: 'akismet', 'akismet < 5.4'. Repeatable.",
     ),
     click.option(
         "--theme",
@@ -218,19 +218,20 @@ _asking: Final = options.collected(
     ),
     options.owned(),
     click.option("--install", metavar="ID", help="Only those of this install."),
-    click.option("--email", metavar="ADDRESS", help="Only those whose administrator has this address, in any case."),
+    click.option("--email", metavar="ADDRESS", help="Only those whose administrator has this address."),
     click.option("--login", metavar="NAME", help="Only those whose administrator logs in by this name."),
     click.option("--prefix", metavar="PREFIX", help="Only those with this prefix of their tables."),
     click.option(
         "--digest",
         type=_digest,
         metavar="HEX",
-        help="Only those whose record, or archive scanned --deep, has a SHA-256 that begins so.",
+        help="Only those with a SHA-256, of record or archive, that begins so.",
     ),
     click.option(
         "--verdict",
         type=click.Choice([str(verdict) for verdict in Verdict]),
-        help="Only those whose archive, scanned --deep, has this verdict.",
+        metavar="VERDICT",
+        help="Only those whose archive, scanned --deep, has it: pass, fail, ….",
     ),
     click.option(
         "--finding",
@@ -262,19 +263,16 @@ def find(
 ) -> int:
     """Find backups in a CATALOG, or members of their archives: all that is asked for has to hold.
 
-    An APPLICATION may have bounds on its version, as versions are ordered: 6.4 < 6.4.3 < 6.10. Several are
-    alternatives. Members are found by --member and by the digest of their contents, where the CATALOG was scanned with
-    --members: each with the first and the last of the consecutive backups that have it so, 1,000 unless --limit says
-    otherwise.
+    An APPLICATION may have bounds on its version: 6.4 < 6.4.3 < 6.10. Members, of a CATALOG scanned with --members,
+    come with the first and the last of the consecutive backups that have them so: 1,000 unless --limit says otherwise.
+    A pattern's * is any text, also slashes.
 
-    Exit code 0 where something was found, 1 where nothing was, 2 also where not all members of an archive are known.
+    Exit code 1 where nothing was found, 2 also where not all members of an archive are known.
 
     \b
     Examples:
       backupmeta find catalog.sqlite 'wordpress < 6.4.3'
       backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
-      backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
-      backupmeta find catalog.sqlite --finding archive-altered
       backupmeta find catalog.sqlite --member 'wp-content/uploads/*.php' --user exampleu
       backupmeta find catalog.sqlite --member-sha256 @known-malware.txt --jsonl
     """

@@ -34,8 +34,7 @@ Decorator: TypeAlias = Callable[[Command], Command]
 _MOST_PLACES: Final = 5
 _DAY: Final = 86_400
 _LONGEST_SHOWN: Final = 60
-COUNT: Final[click.IntRange] = click.IntRange(0, 10**12)
-"""How many: none too many to be counted."""
+_MOST_DIGITS: Final = 12
 
 
 def group(*decorators: Decorator) -> Decorator:
@@ -68,6 +67,13 @@ def collected(name: str, make: Callable[..., object], *options: Decorator) -> De
 
 
 # --- values: a `ValueError` is shown as a mistake in the option -------------------------------------------------------
+
+
+def count(text: str) -> int:
+    """Return a number of rows: none too many to be counted."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise ValueError(f"{cut(text, _LONGEST_SHOWN)!r} is no number of rows; give one such as 50")
+    return int(text)
 
 
 def moment(text: str, of_date: int = 0) -> int:
@@ -220,7 +226,7 @@ _CATALOG: Final[Decorator] = click.option(
     "--catalog",
     metavar="CATALOG",
     shell_complete=completion.file,
-    help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk.",
+    help="Answer from this catalog of 'backupmeta scan', not from disk.",
 )
 _ON_DISK: Final = "it is for what is on disk"
 _BESIDE_CATALOG: Final = {
@@ -236,7 +242,7 @@ _BOUND: Final[Decorator] = click.option(
     multiple=True,
     callback=lambda _ctx, _param, given: dict(given),
     metavar="NAME=VALUE",
-    help="Change what a file may ask for: members=1000, seconds=60, …. Repeatable; 'backupmeta help bounds'.",
+    help="Change a bound, as members=1000: 'help bounds'. Repeatable.",
 )
 
 
@@ -325,8 +331,7 @@ def deep(what_for: str) -> Decorator:
 
 def naming_members(what_for: str, *, is_repeatable: bool = False) -> Decorator:
     """Add ``--member``; the command has a parameter ``member``: a pattern, or several."""
-    pattern = "by path, or by a pattern in which * stands for any text, also for slashes: '*.php'"
-    help_ = f"Find members of archives, {pattern}. {what_for}"
+    help_ = f"Find members by path, or by pattern: '*.php'. {what_for}"
     return click.option("--member", multiple=is_repeatable, type=_pattern, metavar="GLOB", help=help_)
 
 
@@ -358,7 +363,7 @@ quiet: Final[Decorator] = click.option(
     is_flag=True,
     expose_value=False,
     callback=messages.be_quiet,
-    help="Show only what fails or can't be read: no progress, no counts, no remarks.",
+    help="Show only what fails or can't be read: no progress, no remarks.",
 )
 """Add what leaves out all that is well: `messages.is_quiet` has it."""
 
@@ -368,7 +373,7 @@ progressing: Final[Decorator] = click.option(
     default=None,
     expose_value=False,
     callback=progress_bar.remember,
-    help="Tell on stderr how far it is; by default, where that is a terminal.",
+    help="Tell on stderr how far it is; the default on a terminal.",
 )
 """Add whether it is told how far the command is: `progress_bar.is_wanted` has it."""
 
@@ -414,6 +419,16 @@ writing: Final[Decorator] = collected(
 """Add what says where the answer is written; the command has a parameter ``destination``, an `output.Destination`."""
 
 
+class _ShortForm(click.Option):
+    """A short form of ``--format``; in a command's help, a line has all of them."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the line, for the first of them."""
+        names = [form.opts[0] for form in ctx.command.params if isinstance(form, _ShortForm)]
+        formats = ", ".join(name.removeprefix("--") for name in names)
+        return (", ".join(names), f"The same as --format {formats}.") if names[0] == self.opts[0] else None
+
+
 def formatted(table: Formats[Render]) -> Decorator:
     """Add ``--format`` with the formats of ``table``, and its short forms.
 
@@ -422,8 +437,13 @@ def formatted(table: Formats[Render]) -> Decorator:
     shorts = _shorts(table)
     phrases = "; ".join(f"{entry.name}: {entry.meaning}" for entry in table.values())
     choice, meaning = click.Choice(list(table)), f"How to write it. {phrases}."
-    options: list[Decorator] = [click.option("--format", "formats", type=choice, multiple=True, help=meaning)]
-    options += [click.option(f"--{short}", is_flag=True, help=f"The same as --format {short}.") for short in shorts]
+    options: list[Decorator] = [
+        click.option("--format", "formats", type=choice, metavar="FORMAT", multiple=True, help=meaning)
+    ]
+    options += [
+        click.option(f"--{short}", cls=_ShortForm, is_flag=True, help=f"The same as --format {short}.")
+        for short in shorts
+    ]
 
     def format_name(formats: tuple[str, ...], *, json: bool = False, jsonl: bool = False, csv: bool = False) -> str:
         names = {f"--format {name}": name for name in formats}

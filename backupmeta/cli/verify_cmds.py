@@ -44,7 +44,7 @@ _AHEAD: Final = 32
     "policy_file",
     metavar="FILE",
     shell_complete=completion.file,
-    help="What to ask for (TOML; see 'backupmeta help verify').",
+    help="What counts, as TOML; 'backupmeta help verify' has the keys.",
 )
 @click.option(
     "--select",
@@ -87,7 +87,7 @@ _AHEAD: Final = 32
     type=click.Path(exists=True, file_okay=False),
     metavar="FOLDER",
     shell_complete=completion.folder,
-    help="Formats for CI, baselines: name files from FOLDER on; by default from the working folder.",
+    help="CI formats, baselines: name files from FOLDER on, not from here.",
 )
 @options.looking("--root", in_catalog=True)
 @options.answering(VERIFICATIONS)
@@ -113,16 +113,14 @@ def verify(
 ) -> int:
     """Say whether backups are whole, and are what their records say; why not, and where.
 
-    A TARGET is an archive, a home, a folder of homes or of archives; any other folder is searched downwards for these.
-    It may also be a record file, an id (an install's stands for all its backups), an archive's name, a path as the
-    server of --sysroot saw it. Without one, all that is at --root is judged, or in this machine's conventional places
-    (/home/*, /var/www/vhosts/*). Each archive is read once, from its first to its last byte; each home is judged as a
-    whole, too. What is asked for can be changed by a policy: --policy FILE, else the table [tool.backupmeta] of the
-    nearest pyproject.toml. With --baseline, what --write-baseline wrote passes: the same findings in the same bytes at
-    the same path.
+    TARGET is an archive, a folder that is searched for archives and homes, a record file, an id (an install's stands
+    for all its backups), an archive's name, or a path as the server of --sysroot saw it; by default all that is at
+    --root, or in the conventional places. Each archive is read once, and each home is judged as a whole, too. A policy
+    says what counts: --policy, else [tool.backupmeta] of the nearest pyproject.toml. With --baseline, what
+    --write-baseline wrote passes: the same findings in the same bytes at the same path.
 
-    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
-    found or judged. 'backupmeta checks' lists what is judged.
+    Exit code 0 where all passes, 1 where something fails, 2 where something could not be read, or nothing was judged.
+    'backupmeta checks' lists what is judged.
 
     \b
     Examples:

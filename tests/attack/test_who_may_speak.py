@@ -465,8 +465,8 @@ def test_where_the_records_folder_has_none_the_first_one_is_taken_and_both_are_t
         ("archived", "Blog", True),
         ("old_backups", "copy", False),
     ]
-    told = run("verify", twice.home, *NOW, "--select", "archive-name-twice").text
-    assert told.count(": fail: archive-name-twice\n") == 2
+    told = run("verify", twice.home, *NOW, "--select", "archive-name-twice", "--json").text
+    assert told.count('"id": "archive-name-twice"') == 2
 
 
 @pytest.mark.parametrize("where", ["disk", "catalog"])

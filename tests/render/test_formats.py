@@ -88,3 +88,10 @@ def test_a_format_is_one_entry_and_its_function() -> None:
 
     table = Formats(Format("loud", "capitals", any_view(shout)))
     assert list(table["loud"].render(["a", "b"], View())) == ["A", "B"]
+
+
+@pytest.mark.parametrize("name", [name for name, table in TABLES.items() if "csv" in table])
+def test_what_is_csv_is_there_for_spreadsheets_too(name: str) -> None:
+    forms = list(TABLES[name])
+    place = forms.index("csv")
+    assert forms[place : place + 3] == ["csv", "csv-safe", "csv-excel"]
