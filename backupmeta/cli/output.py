@@ -361,7 +361,7 @@ def _opened(where: Place, name: str, flags: int) -> int:
 
 def _finish(number: int, before: os.stat_result | None) -> None:
     """Give a new file its mode, and have it on the disk. Raises `OSError`."""
-    if hasattr(os, "fchmod"):
+    if hasattr(os, "geteuid"):  # elsewhere modes tell nothing of owners
         is_own = before is not None and before.st_uid == os.geteuid()
         os.fchmod(number, before.st_mode & _PERMISSIONS if before is not None and is_own else PRIVATE_FILE)
     os.fsync(number)
