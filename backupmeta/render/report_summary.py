@@ -96,8 +96,8 @@ def origin(report: Report) -> Iterator[Fact]:
     older = "" if report.oldest == report.as_of else f"; some accounts as of {minute(report.oldest)} UTC"
     yield "As of", f"{minute(report.as_of)} UTC{older}"
     yield "Catalog", "none: what is told was scanned for this report" if report.catalog is None else report.catalog
-    if report.catalog_sha256 is not None:
-        yield "SHA-256 of the catalog", report.catalog_sha256
+    if report.catalog is not None:
+        yield "SHA-256 of the catalog", report.catalog_sha256 or "none: a scan is at work on it, or was killed"
 
 
 class Tile(NamedTuple):
