@@ -174,7 +174,9 @@ def names() -> frozenset[str]:
 @cache
 def options(name: str) -> frozenset[str]:
     """Return the options of a command."""
-    return frozenset({"-h", "--help", *(option for each in command(name).params for option in each.opts)})
+    return frozenset(
+        {"-h", "--help", *(option for each in command(name).params for option in (*each.opts, *each.secondary_opts))}
+    )
 
 
 def spans(page: str) -> list[str]:

@@ -72,12 +72,12 @@ def _case(path: str, place: str, values: Mapping[str, object]) -> Case:
 
 
 def _text(value: object) -> str:
-    """Return a text: ``"J. Doe"``."""
+    """Return a text: ``"J. Doe"``; lines of it are one."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("is no text", "write it in quotes")
     if len(value) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST:,} characters", "put it in a document of its own")
-    return value.strip()
+    return " ".join(value.split())
 
 
 def _remarks(value: object) -> tuple[str, ...]:

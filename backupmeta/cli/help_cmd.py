@@ -85,7 +85,7 @@ def _show(context: click.Context, topic: str) -> None:
     if topic in topics:
         _page(manual.page(topic).content)
     elif topic in COMMANDS:
-        _show_command(context, topic)
+        output.write(f"{click.Context(commands.command(topic), context.parent, topic).get_help()}\n")
     elif topic in FINDINGS or topic in set(Group):
         context.invoke(commands.command("checks"), name=topic)
     else:
@@ -95,23 +95,11 @@ def _show(context: click.Context, topic: str) -> None:
 def _hint(word: str, known: Iterable[str]) -> str:
     """Return where a reader may look instead of under a ``word``: at what is spelled alike, at pages that have it."""
     near = nearest(word, known)
-    pages = manual.mentioning(word) if len(word) > _SHORT else []
+    topics = manual.mentioning(word) if len(word) > _SHORT else []
+    pages = ", ".join(f"'backupmeta help {topic}'" for topic in topics)
     hints = [f"did you mean {near!r}?"] if near else []
-    hints += [f"it stands in {_listed(pages)}"] if pages else []
+    hints += [f"it stands in {pages}"] if pages else []
     return " ".join(hints) or "'backupmeta help' lists the topics"
-
-
-def _show_command(context: click.Context, name: str) -> None:
-    """Print what the ``--help`` of a command says, and which pages tell more of it."""
-    own = click.Context(commands.command(name), context.parent, name)
-    pages = manual.mentioning(f"backupmeta {name}")
-    more = f"\n\nThe manual has more: {_listed(pages)}." if pages else ""
-    output.write(f"{own.get_help()}{more}\n")
-
-
-def _listed(topics: Iterable[str]) -> str:
-    """Return ``topics`` as what shows their pages."""
-    return ", ".join(f"'backupmeta help {topic}'" for topic in topics)
 
 
 def _page(markdown: bytes) -> None:
@@ -147,7 +135,7 @@ def _described(context: click.Context, subcommands: Mapping[str, str] = MappingP
         "backupmeta" if context.parent is None else f"backupmeta {command.name}",
         " ".join(summary.split()),
         " ".join(command.collect_usage_pieces(context)),
-        text,
+        "\n\n".join(filter(None, (text, command.epilog))),
         list(filter(None, (option.get_help_record(context) for option in options))),
         subcommands,
         manual.page(command.name).text if command.name in manual.topics() else None,

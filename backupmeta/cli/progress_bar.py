@@ -98,10 +98,11 @@ def _columns(amount: Amount | None) -> "list[ProgressColumn]":
     """Return what a bar of bytes, or of any other ``amount``, consists of."""
     from rich import progress
 
-    bar, text = progress.BarColumn(), progress.TextColumn("{task.description}")
+    text = progress.TextColumn("{task.description}")
     if amount is not None:
-        return [bar, text, progress.TimeElapsedColumn()]
-    return [bar, progress.DownloadColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn(), text]
+        return [text, progress.TimeElapsedColumn()]
+    speed, rest = progress.TransferSpeedColumn(), progress.TimeRemainingColumn()
+    return [progress.BarColumn(), progress.DownloadColumn(), speed, rest, text]
 
 
 def _bar(progress: "Progress", total: int | None, counts: Callable[[], str], amount: Amount | None) -> Bar:

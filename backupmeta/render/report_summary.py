@@ -96,8 +96,8 @@ def origin(report: Report) -> Iterator[Fact]:
     older = "" if report.oldest == report.as_of else f"; some accounts as of {minute(report.oldest)} UTC"
     yield "As of", f"{minute(report.as_of)} UTC{older}"
     yield "Catalog", "none: what is told was scanned for this report" if report.catalog is None else report.catalog
-    if report.catalog_sha256 is not None:
-        yield "SHA-256 of the catalog", report.catalog_sha256
+    if report.catalog is not None:
+        yield "SHA-256 of the catalog", report.catalog_sha256 or "none: a scan is at work on it, or was killed"
 
 
 class Tile(NamedTuple):
@@ -268,19 +268,27 @@ def _gaps(report: Report) -> Iterable[_Gap]:
     yield from _gaps_of_scan(report)
     counts, states = report.summary, report.summary.backups
     gone = states.get("missing", 0)
-    text = f"The archive of {counted(gone, 'backup')} is missing: only the record is there."
+    text = f"The archive of {counted(gone, 'backup')} is missing: only the record is there{_in(report, 'missing')}."
     yield _Gap(gone, text, "each record's archive is there", ("backups",))
     unclaimed = states.get("unclaimed", 0)
-    text = f"No backup record names {counted(unclaimed, 'archive')}."
+    text = f"No backup record names {counted(unclaimed, 'archive')}{_in(report, 'unclaimed')}."
     yield _Gap(unclaimed, text, "a record names each archive", ("backups", "archives"))
     remote = states.get("remote", 0)
-    text = f"The archive of {counted(remote, 'backup')} is kept elsewhere, and was not looked at."
+    text = (
+        f"The archive of {counted(remote, 'backup')} is kept elsewhere, and was not looked at{_in(report, 'remote')}."
+    )
     yield _Gap(remote, text, "no archive is kept elsewhere", ("backups",))
     text = f"Of {counted(counts.gone_installs, 'site')}, only backups are left: {counts.orphans.backups:,} in all."
     yield _Gap(counts.gone_installs, text, "the site of each backup is still installed", ("gone_installs",))
     undated = sum(backup.time is None for backup in report.backups)
     text = f"The time of {counted(undated, 'backup')} is not known."
     yield _Gap(undated, text, "the time of each backup is known", ("backups",))
+
+
+def _in(report: Report, state: str) -> str:
+    """Return in which accounts there are backups of a state, to end a sentence; nothing where there are none."""
+    names = {report.account_names[backup.account]: None for backup in report.backups if backup.state == state}
+    return f" (in {few(tuple(map(shown, names)), _MOST_ACCOUNTS)})" if names else ""
 
 
 def _gaps_of_scan(report: Report) -> Iterable[_Gap]:

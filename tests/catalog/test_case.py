@@ -41,8 +41,8 @@ def test_nothing_is_needed(tmp_path: Path) -> None:
 
 
 def test_one_remark_needs_no_brackets(tmp_path: Path) -> None:
-    (tmp_path / "case.toml").write_text('remark = "Only this."')
-    assert case_of(str(tmp_path / "case.toml"), {}).remarks == ("Only this.",)
+    (tmp_path / "case.toml").write_text('remark = """\nOnly this,\n  on two lines."""')
+    assert case_of(str(tmp_path / "case.toml"), {}).remarks == ("Only this, on two lines.",)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """What a report tells of a catalog: as its rows have it, counted by hand."""
 
+import hashlib
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from backupmeta.catalog.report import Asked, Report
 from backupmeta.catalog.report import report as read
 from backupmeta.catalog.scanning import scan
+from backupmeta.catalog.schema import VERSION
 from backupmeta.catalog.summary import Duplicates
 from backupmeta.errors import CatalogError
 from backupmeta.search import Search
@@ -134,3 +138,16 @@ def test_findings_by_account_begin_with_the_account_of_the_worst(tmp_path: Path)
     assert names == sorted(names, reverse=True)
     assert report.account_findings[0].id == "archive-truncated"
     assert sum(kind.times for kind in report.account_findings) == len(report.findings)
+
+
+def test_a_catalog_that_a_scan_is_at_work_on_has_no_digest(tmp_path: Path) -> None:
+    honest(tmp_path / "home/exampleu")
+    told(tmp_path / "home")
+    catalog = tmp_path / "catalog.sqlite"
+    with closing(sqlite3.connect(catalog)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA user_version = 1000")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        assert read(str(catalog)).catalog_sha256 is None
+    digest = hashlib.sha256(catalog.read_bytes()).hexdigest()
+    assert read(str(catalog)).catalog_sha256 == digest
