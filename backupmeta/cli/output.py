@@ -178,6 +178,8 @@ def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "")
 
     if os.path.exists(path) and not os.path.isdir(path):
         raise OutputError(path, "is no folder", _NEW_FOLDER)
+    if NOTHING_PROTECTED.holds(path):
+        raise OutputError(path, "lies among evidence, where nothing is written", "name a folder elsewhere")
     files = list(contents)  # nothing goes before all of them are made
     with writing_to(path, _NEW_FOLDER):
         os.makedirs(path, exist_ok=True)
