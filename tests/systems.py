@@ -35,6 +35,8 @@ RELATIVE: Final = (
     *("rmdir", "scandir", "stat", "symlink", "unlink", "utime"),
 )
 """The functions of `os` that take a descriptor of a folder where the system has such."""
+NEWEST: Final = (3, 13)
+"""Of which Python the names are: Windows gets some that older ones have not, and with them branches of the package."""
 NOT_TRIED: Final = frozenset({"backupmeta.__main__", "backupmeta.work.cluster"})
 """The first is run by importing it, the second needs an extra."""
 
@@ -50,7 +52,7 @@ def stub(module: str) -> Path:
 
 def defined(body: list[ast.stmt], platform: str) -> Iterator[str]:
     """Yield the names that statements of a stub define on a ``platform``."""
-    known = SimpleNamespace(platform=platform, version_info=sys.version_info)
+    known = SimpleNamespace(platform=platform, version_info=NEWEST)
     for node in body:
         if isinstance(node, ast.If):
             holds = eval(compile(ast.Expression(node.test), "stub", "eval"), {"sys": known})  # noqa: S307 - of typeshed
