@@ -115,6 +115,13 @@ class TestAction:
         ran = bash(install, tmp_path, **environment)
         assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "/a b/$c")
 
+    def test_runs_no_module_of_the_working_folder(self, tmp_path: Path) -> None:
+        """A merge request brings along what it likes: ``python -m pip`` would run its pip.py."""
+        (tmp_path / "pip.py").write_text("open('ran', 'w')")
+        [install, _] = runs(ACTION["runs"]["steps"])
+        assert bash(install, tmp_path, GITHUB_ACTION_PATH=str(tmp_path / "nothing")).returncode != 0
+        assert not (tmp_path / "ran").exists()
+
     def test_has_the_inputs_that_the_manual_names(self) -> None:
         steps = [step for recipe in RECIPES for job in recipe.get("jobs", {}).values() for step in job["steps"]]
         [used] = [step["with"] for step in steps if step.get("uses") == "OWNER/backupmeta@VERSION"]

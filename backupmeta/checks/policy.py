@@ -47,6 +47,7 @@ from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.folders import trusted_users, user_name
 from backupmeta.provenance import named
 from backupmeta.secrets import mask_location
+from backupmeta.words import cut
 
 if TYPE_CHECKING:
     from backupmeta.json_types import JudgedJson, KnownJson, VerificationJson
@@ -59,6 +60,8 @@ Decode = Callable[[object], Result]
 _MOST_MISTAKES: Final = 100
 _MOST_DOTS: Final = 1000
 _HUGE: Final = 10**18
+_LONGEST_SHOWN: Final = 200
+"""How many characters of a key or a value a mistake shows."""
 
 
 def parsed(path: str, accept: Callable[[EvidenceFile], object] = lambda _: None) -> dict[str, object]:
@@ -94,7 +97,7 @@ class PolicyReading:
 
     def wrong(self, place: str, reason: str, advice: str = "") -> None:
         """Remember a mistake; the hundredth is the last."""
-        self._mistakes.append(Mistake(place, reason, advice))
+        self._mistakes.append(Mistake(cut(place, _LONGEST_SHOWN), reason, advice))
         if len(self._mistakes) == _MOST_MISTAKES:
             self.end()
 
@@ -166,7 +169,7 @@ def shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int) and abs(value) >= _HUGE:
         return "a huge number"
-    return repr(mask_location(value)) if isinstance(value, str) else str(value)
+    return repr(cut(mask_location(value), _LONGEST_SHOWN)) if isinstance(value, str) else str(value)
 
 
 def one_of(words: str, meanings: Mapping[str, Result], otherwise: str = "") -> Decode[Result]:

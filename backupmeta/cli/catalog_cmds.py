@@ -121,7 +121,7 @@ def scan(
         messages.write_unread_accounts(tally)
         scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
         if format_name != "text" or not messages.is_quiet():
-            output.write_all(SCANS[format_name].render(scanned, View()))
+            output.write("".join(SCANS[format_name].render(scanned, View())))
         return messages.report(tally.altered, Severity.ERROR)
 
     try:

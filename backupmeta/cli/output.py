@@ -51,13 +51,6 @@ def _encoded(part: str | bytes) -> bytes:
     return part.encode("utf-8", "backslashreplace") if isinstance(part, str) else part
 
 
-def write_exact(contents: Iterable[bytes]) -> None:
-    """Print ``contents`` on stdout as they are; on a terminal, with what it would obey escaped."""
-    with _escaping(write_bytes, is_terminal=width() is not None) as write_shown:
-        for content in contents:
-            write_shown(content)
-
-
 @contextmanager
 def _escaping(write: Write, *, is_terminal: bool) -> Iterator[Write]:
     """Give what writes bytes as they are; to a terminal, with what it would obey escaped."""
@@ -67,12 +60,6 @@ def _escaping(write: Write, *, is_terminal: bool) -> Iterator[Write]:
     terminal = Terminal()
     yield lambda content: write(terminal.shown(content))
     write(terminal.rest())
-
-
-def write_all(parts: Iterable[str]) -> None:
-    """Print the ``parts`` on stdout, as they come."""
-    for part in parts:
-        write(part)
 
 
 def write_bytes(content: bytes) -> None:
@@ -133,10 +120,10 @@ class Destination(NamedTuple):
 
     def write_exact(self, contents: Iterable[bytes], protected: "Protected") -> None:
         """Write ``contents`` as they are; to a terminal, with what it would obey escaped. Raises as `opened`."""
-        if self.is_stdout:
-            write_exact(contents)
-        else:
-            self.write(contents, protected)
+        is_terminal = self.width is not None
+        with self.opened(protected) as write_part, _escaping(write_part, is_terminal=is_terminal) as write_shown:
+            for content in contents:
+                write_shown(content)
 
     @contextmanager
     def opened(self, protected: "Protected") -> Iterator[Callable[[str | bytes], object]]:
@@ -191,6 +178,8 @@ def write_folder(path: str, contents: Iterable[tuple[str, str]], mark: str = "")
 
     if os.path.exists(path) and not os.path.isdir(path):
         raise OutputError(path, "is no folder", _NEW_FOLDER)
+    if NOTHING_PROTECTED.holds(path):
+        raise OutputError(path, "lies among evidence, where nothing is written", "name a folder elsewhere")
     files = list(contents)  # nothing goes before all of them are made
     with writing_to(path, _NEW_FOLDER):
         os.makedirs(path, exist_ok=True)

@@ -74,6 +74,7 @@ def test_the_check_names_what_differs(
     page = tmp_path / "bounds.md"
     page.write_text("# Bounds\n\n<!-- begin bounds -->\n<!-- end bounds -->\n")
     monkeypatch.setattr(make_manual, "MANUAL", tmp_path)
+    monkeypatch.setattr(make_manual, "README", page)
     monkeypatch.setattr("sys.argv", ["make_manual.py", "--check"])
     assert make_manual.main() == 1
     assert "bounds.md" in capsys.readouterr().out
