@@ -23,6 +23,8 @@ DENIED: Final = "permission denied"
 AS_OWNER: Final = "run this as its owner, or as root: 'sudo backupmeta …'"
 """What to do then."""
 
+_NETWORK: Final = re.compile(r"(?:^|/)[a-z][a-z0-9+.-]+:/{1,2}[^/]|(?:^|/)[\w.-]+@[\w.-]+:")
+"""A URI, of which a path that was made absolute has a slash less; what scp takes."""
 _TILDE: Final = re.compile(r"(?:^|/)~")
 _WINDOWS: Final = re.compile(r"(?:^|/)[A-Za-z]:[\\/]|\\")
 _IMAGE: Final = re.compile(r".+\.(?:img|dd|raw|iso|e01|ex01|aff4|vmdk|vhdx?|vdi|qcow2?)", re.IGNORECASE)
@@ -38,6 +40,8 @@ def spelled(path: str) -> str:
     """Return what to do where nothing is at a ``path`` that is spelled so; empty where its spelling tells nothing."""
     if path == "-":
         return "standard input is not read: write it to a file, and name that"
+    if _NETWORK.search(path):
+        return "nothing is fetched from a network: copy it here, and name the copy"
     if "*" in path or "?" in path:
         return "no shell has put names in place of the wildcard: nothing matches, or it is in quotes; name the folder"
     if _TILDE.search(path):

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from backupmeta import __version__
+from backupmeta.advice import is_near
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import commands, completion, output
 from backupmeta.cli.commands import COMMANDS
@@ -28,7 +29,7 @@ _ONE_LINE: Final = 10_000
 
 
 @click.command("help")
-@click.argument("topic", required=False, shell_complete=completion.topic)
+@click.argument("topic", nargs=-1, shell_complete=completion.topic)
 @click.option(
     "--html",
     metavar="FOLDER",
@@ -42,7 +43,7 @@ _ONE_LINE: Final = 10_000
     help="Write man pages to FOLDER: backupmeta.1, and one of each command.",
 )
 @click.pass_context
-def help_(context: click.Context, topic: str | None, *, html: str | None, man: str | None) -> int:
+def help_(context: click.Context, topic: tuple[str, ...], *, html: str | None, man: str | None) -> int:
     """Show the manual: its topics, or the page about a TOPIC.
 
     TOPIC may also be a command, or the id of a finding. What is shown on a terminal goes through $PAGER; elsewhere it
@@ -55,14 +56,14 @@ def help_(context: click.Context, topic: str | None, *, html: str | None, man: s
       backupmeta help --html manual
       backupmeta help --man man1 && man -l man1/backupmeta-verify.1
     """
-    if (html or man) is not None and topic is not None:
+    if (html or man) is not None and topic:
         raise click.UsageError("--html and --man write all pages; give no TOPIC with them")
     if html is not None:
         output.write_folder(html, manual.site(), manual.WRITTEN)
     if man is not None:
         output.write_folder(man, _man_pages(context.find_root()), man_pages.WRITTEN)
-    if topic is not None:
-        _show(context, topic)
+    if topic:
+        _show(context, " ".join(topic))
     elif html is None and man is None:
         _list_topics()
     return 0
@@ -79,9 +80,9 @@ def _list_topics() -> None:
     output.write(formatter.getvalue().lstrip("\n"))
 
 
-def _show(context: click.Context, topic: str) -> None:
-    """Print what there is about a ``topic``. Raises `click.UsageError` where there is nothing."""
-    topics = manual.topics()
+def _show(context: click.Context, words: str) -> None:
+    """Print what there is about a topic of one or more ``words``. Raises `click.UsageError` where there is nothing."""
+    topics, topic = manual.topics(), words.casefold().replace(" ", "-")
     if topic in topics:
         _page(manual.page(topic).content)
     elif topic in COMMANDS:
@@ -89,15 +90,17 @@ def _show(context: click.Context, topic: str) -> None:
     elif topic in FINDINGS or topic in set(Group):
         context.invoke(commands.command("checks"), name=topic)
     else:
-        raise click.UsageError(f"{topic!r} is no topic; {_hint(topic, [*topics, *COMMANDS, *FINDINGS])}")
+        raise click.UsageError(f"{words!r} is no topic; {_hint(words, [*topics, *COMMANDS, *FINDINGS])}")
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
     """Return where a reader may look instead of under a ``word``: at what is spelled alike, at pages that have it."""
     near = nearest(word, known)
     topics = manual.mentioning(word) if len(word) > _SHORT else []
+    if word.isdecimal():
+        topics = ["exit-codes"]
     pages = ", ".join(f"'backupmeta help {topic}'" for topic in topics)
-    hints = [f"did you mean {near!r}?"] if near else []
+    hints = [f"did you mean {near!r}?"] if near and (not topics or is_near(word, near)) else []
     hints += [f"it stands in {pages}"] if pages else []
     return " ".join(hints) or "'backupmeta help' lists the topics"
 

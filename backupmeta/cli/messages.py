@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from backupmeta.advice import AS_OWNER, DENIED, absent, next_step
+from backupmeta.advice import AS_OWNER, DENIED, absent, near, next_step
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
@@ -155,7 +155,6 @@ def workers(jobs: int | None, watch: Watch = unwatched, ahead: int = 4) -> Worke
 _NEWER: Final[Mapping[str, str]] = {
     "--limit": "--bound",
     "--to": "--format",
-    "--all": "--to",
     "--digest": "--archive-digest",
 }
 """What options that commands had are called now."""
@@ -166,8 +165,17 @@ _ARGUMENTS: Final[Mapping[str, str]] = {
     "member": "a name that 'backupmeta members' lists",
     "install": "an install's id, or one of its backups; 'backupmeta installs' shows what there is",
     "catalog": "the file that 'backupmeta scan -o' wrote",
+    "a": "a backup: an archive, a record file or an id; 'backupmeta list' shows what there is",
+    "b": "another backup, 'current' for the live install of the first, or a folder",
 }
 """What arguments are that are missing."""
+_OF_SCAN: Final = frozenset({"--sysroot", "--root", "--deep", "--bound", "--jobs", "--member-digest"})
+"""Options of commands that read the disk, which a catalog's scan has instead."""
+_ONE_MEMBER: Final[Mapping[str | None, str]] = {
+    "cat": "it gives the content of one; 'backupmeta extract TARGET MEMBER… --to FOLDER' unpacks many",
+    "members": "it lists all of them; 'backupmeta cat TARGET MEMBER' gives the content of one",
+}
+"""What to do with many members, or with one, instead."""
 
 
 def _explained(error: click.ClickException) -> click.ClickException:
@@ -180,8 +188,8 @@ def _explained(error: click.ClickException) -> click.ClickException:
     hints = list(_hints(error, command)) if command is not None else []
     if not hints:
         return error
-    is_option = isinstance(error, click.NoSuchOption)  # options that are spelled alike are of no help, then
-    said = error.message if is_option else error.format_message()
+    is_name = isinstance(error, click.NoSuchOption | click.NoSuchCommand)  # what is spelled alike is of no help, then
+    said = error.message if is_name else error.format_message()
     return click.UsageError("; ".join([said.rstrip("."), *hints]), error.ctx)
 
 
@@ -195,6 +203,8 @@ def _hints(error: click.UsageError, command: click.Command) -> Iterator[str]:
         yield from _of_value(error, command)
     elif extra := _EXTRA.fullmatch(error.message):
         yield from _of_extra(extra["names"], command)
+    elif isinstance(error, click.NoSuchCommand) and _has(command, f"--{error.command_name}"):
+        yield f"'backupmeta --{error.command_name}' is an option"
     elif isinstance(command, click.Group) and os.path.lexists(_named_instead_of_a_command()):
         yield "a command stands before a path: 'backupmeta view PATH', 'backupmeta list PATH'"
 
@@ -203,7 +213,7 @@ def _newer(error: click.NoSuchOption, command: click.Command) -> click.UsageErro
     """Return an error that names what a ``command`` has now for the option that it had; None for another one."""
     old = error.option_name
     new = _NEWER.get(old)
-    if new is None or not any(new in parameter.opts for parameter in command.params):
+    if new is None or not _has(command, new):
         return None
     return click.UsageError(f"No such option {old!r}. Did you mean {new!r}?", error.ctx)
 
@@ -212,10 +222,18 @@ def _of_option(error: click.NoSuchOption, command: click.Command) -> Iterator[st
     """Yield what stands for an option that a ``command`` does not have."""
     if file := _file_like_option(error.option_name):
         yield f"a name that begins with - stands after --, or as ./{file}"
-    elif isinstance(command, click.Group):
+    elif isinstance(command, click.Group) and not near(error.option_name, error.possibilities or ()):
         yield "options stand after the command: 'backupmeta list --json'"
     elif error.option_name == "--root" and any(parameter.name == "roots" for parameter in command.params):
         yield f"a ROOT stands by itself: 'backupmeta {command.name} ROOT'"
+    elif error.option_name in _OF_SCAN and any(parameter.name == "catalog" for parameter in command.params):
+        yield f"a CATALOG is asked, not the disk; 'backupmeta scan {error.option_name} … -o CATALOG' writes it"
+
+
+def _has(command: click.Command, option: str) -> bool:
+    """Return whether a ``command`` has an ``option``; of the program's own ones, also those that click adds."""
+    parameters = command.get_params(click.Context(command))
+    return any(option in parameter.opts for parameter in parameters)
 
 
 def _file_like_option(option: str) -> str:
@@ -236,17 +254,20 @@ def _of_missing(error: click.MissingParameter) -> Iterator[str]:
 def _of_value(error: click.BadParameter, command: click.Command) -> Iterator[str]:
     """Yield what is meant by a value that an option does not take."""
     name = None if error.param is None else error.param.name
-    has = {option for parameter in command.params for option in parameter.opts}
     if name == "limit" and "=" in error.message:
-        how = "--bound NAME=VALUE is" if "--bound" in has else "'verify', 'members' and others take as --bound"
+        how = "--bound NAME=VALUE is" if _has(command, "--bound") else "'verify', 'members' and others take as --bound"
         yield f"it is how many rows are shown; what a file may ask for, {how}"
+    elif name == "jobs":
+        yield "it is a number of processes, such as 4"
     elif error.param_hint == "--output" and (file := _file_like_option("-o")):
         yield f"a name that begins with - stands after --, or as ./{file}"
 
 
 def _of_extra(names: str, command: click.Command) -> Iterator[str]:
     """Yield why there may be more arguments, called ``names``, than a ``command`` takes."""
-    if any("--member" in parameter.opts for parameter in command.params):
+    if command.name in _ONE_MEMBER:
+        yield _ONE_MEMBER[command.name]
+    elif _has(command, "--member"):
         yield "a wildcard stands in quotes, else the shell puts the names of files in its place"
     elif all(map(os.path.lexists, names.split())):
         yield f"'backupmeta {command.name}' takes one at a time; list and verify take many, and folders"

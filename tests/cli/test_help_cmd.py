@@ -53,6 +53,11 @@ def test_a_command_is_a_topic(command: str) -> None:
     assert run("help", command) == run(command, "--help")
 
 
+@pytest.mark.parametrize("words", [("exit", "codes"), ("Exit-Codes",), ("exit codes",)])
+def test_a_topic_may_be_given_in_words(words: tuple[str, ...]) -> None:
+    assert run("help", *words).out == PAGES["exit-codes"].read_bytes()
+
+
 def test_a_finding_and_a_group_of_them_are_topics() -> None:
     assert run("help", "table-missing") == run("checks", "table-missing")
     assert run("help", "safe") == run("checks", "safe")
@@ -73,7 +78,9 @@ def test_every_finding_can_be_asked_for() -> None:
         ("", "'backupmeta help' lists the topics"),
         ("xy", "'backupmeta help' lists the topics"),
         ("Ballast", "it stands in 'backupmeta help format'\n"),
-        ("cPanel", "did you mean 'compare'? it stands in 'backupmeta help "),
+        ("cPanel", "it stands in 'backupmeta help "),
+        ("baseline", "it stands in 'backupmeta help ci', 'backupmeta help verify'"),
+        ("2", "it stands in 'backupmeta help exit-codes'\n"),
     ],
 )
 def test_a_typo_names_the_nearest_topic(topic: str, advice: str) -> None:

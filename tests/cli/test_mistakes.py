@@ -202,6 +202,26 @@ MISTAKES = {
     "a user with a typo": typed(
         "list homes --user exampelu", "no user is called 'exampelu'; did you mean 'exampleu'?", code=1
     ),
+    "an address": typed(
+        "view https://example.com/app_a.tar.gz", "https://example.com/app_a.tar.gz: no such file; nothing is fetched"
+    ),
+    "a bucket": typed("list s3://backups/anna", "no such file or directory; nothing is fetched from a network: copy"),
+    "what scp takes": typed("members anna@host:app_a.tar.gz", f"{NOT_HERE}; nothing is fetched from a network"),
+    "several members": typed(
+        f"cat {ARCHIVE} index.php wp-config.php", "(wp-config.php); it gives", "'backupmeta extract"
+    ),
+    "a member of members": typed(f"members {ARCHIVE} index.php", "(index.php); it lists all", "'backupmeta cat TARGET"),
+    "one side of two": typed(
+        f"diff {ARCHIVE}", "Missing argument 'B'; it is another backup, 'current' for", "a folder"
+    ),
+    "a catalog asked about a disk": typed(
+        "find wordpress --sysroot images",
+        "No such option '--sysroot'; a CATALOG is asked",
+        "'backupmeta scan --sysroot",
+    ),
+    "the version as a command": typed("version", "No such command 'version'; 'backupmeta --version' is an option"),
+    "the version with a typo": typed("--verison", "No such option '--verison'. Did you mean '--version'?"),
+    "processes in words": typed("verify homes --jobs many", "--jobs", "it is a number of processes, such as 4"),
     "stdin": typed("members -", f"-: {NOT_HERE}; standard input is not read: write it to a file"),
     "an unknown command": typed("verfy homes", "No such command 'verfy'. Did you mean 'verify'?"),
     "no command": typed(
