@@ -1,7 +1,7 @@
 // Validate JSON by ajv in its strict mode: node scripts/ajv.mjs PACKAGES SCHEMAS
 //
 // PACKAGES is where `npm install --prefix PACKAGES ajv@8 ajv-draft-04@1 ajv-formats@3` has put ajv, SCHEMAS what
-// `backupmeta schema --to SCHEMAS` has written, or a folder with another NAME.schema.json. Each line of standard input is
+// `backupmeta schema --all -o SCHEMAS` has written, or a folder with another NAME.schema.json. Each line of standard input is
 // an array: a schema's name, then what should be valid by it (nothing, to only compile it). Each is answered by a line:
 // an array of what is wrong, as sentences.
 import { readFileSync } from "node:fs";

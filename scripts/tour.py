@@ -48,6 +48,7 @@ def main() -> None:
         )  # 2: one is cut off
         take(page)
         page.unlink()
+        page.with_name("report.html.sha256").unlink()
     finally:
         shutil.rmtree(folder)
 

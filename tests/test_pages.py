@@ -119,6 +119,12 @@ def test_the_readme_leads_to_each_page(page: str) -> None:
     assert f"(backupmeta/manual/{page}.md)" in README
 
 
+def test_each_measurement_has_its_date_and_machine() -> None:
+    before = re.findall(r"\n\n((?:[^\n|].*\n)+)\n\| ", MANUAL["performance"])
+    assert len(before) == MANUAL["performance"].count("\n|--")
+    assert [text for text in before if not re.search(r"20\d\d-\d\d-\d\d.* cores", text, re.DOTALL)] == []
+
+
 def test_each_kind_of_event_is_there() -> None:
     rows = "".join(line.split("|")[1] for line in MANUAL["timeline"].splitlines() if line.startswith("| `"))
     assert {kind for kind in KINDS if f"`{kind}`" not in rows} == set()

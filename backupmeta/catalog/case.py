@@ -91,7 +91,10 @@ def _remarks(value: object) -> tuple[str, ...]:
 def _digest(value: object) -> str:
     """Return a digest with its algorithm: ``sha256:9f86…``."""
     match = _DIGEST.fullmatch(value.strip()) if isinstance(value, str) else None
-    algorithm = match and (match["algorithm"] or _ALGORITHMS.get(len(match["digits"])))
-    if match is None or algorithm is None:
-        raise ValueError("is no digest", "give one such as sha256:9f86…, as many digits as it has")
-    return f"{algorithm.lower()}:{match['digits'].lower()}"
+    if match is None:
+        raise ValueError("is no digest", "give all of it, such as sha256:9f86…")
+    meant = _ALGORITHMS.get(len(match["digits"]), "")
+    algorithm = (match["algorithm"] or meant).lower().replace("-", "")
+    if not algorithm or (algorithm in _ALGORITHMS.values() and algorithm != meant):
+        raise ValueError(f"has {len(match['digits'])} digits, which is no digest of {algorithm or 'any that is known'}")
+    return f"{algorithm}:{match['digits'].lower()}"

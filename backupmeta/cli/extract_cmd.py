@@ -40,11 +40,11 @@ class _DroppedError(Exception):
         self.extraction = extraction
 
 
-def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
+def _selection(names: tuple[str, ...], *, has_all: bool) -> Selection:
     """Return which members are asked for."""
-    if has_own and names:
+    if has_all and names:
         raise click.UsageError("--all goes without MEMBER")
-    return Selection(map(os.fsencode, names), has_own=has_own)
+    return Selection(map(os.fsencode, names), has_own=has_all)
 
 
 @click.command()
@@ -52,11 +52,19 @@ def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
 @options.collected("selection", _selection)
 @options.collected("order", Order)
 @click.argument("names", nargs=-1, metavar="[MEMBER]...")
-@options.to_folder("a new or an empty one; see also --over", is_required=True)
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=options.folder_path,
+    metavar="FOLDER",
+    shell_complete=completion.folder,
+    help="The folder to write to: a new or an empty one; see also --over.",
+)
 @click.option(
     "--dump", "dump", metavar="FILE", shell_complete=completion.file, help="Write the database dump there; - is stdout."
 )
-@click.option("--all", "has_own", is_flag=True, help="All members: the backup's record and its dump, too.")
+@options.everything("the backup's record and its dump, too")
 @click.option(
     "--over", "is_over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing."
 )

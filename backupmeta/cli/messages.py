@@ -155,7 +155,6 @@ def workers(jobs: int | None, watch: Watch = unwatched, ahead: int = 4) -> Worke
 _NEWER: Final[Mapping[str, str]] = {
     "--limit": "--bound",
     "--to": "--format",
-    "--all": "--to",
     "--digest": "--archive-digest",
 }
 """What options that commands had are called now."""

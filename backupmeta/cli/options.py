@@ -405,18 +405,9 @@ def failing(words: Iterable[str], what: str, *, is_repeatable: bool = False) -> 
 # --- where and how to write -------------------------------------------------------------------------------------------
 
 
-def to_folder(what: str, *, is_required: bool = False) -> Decorator:
-    """Add ``--to``; the command has a parameter ``folder``."""
-    help_ = f"The folder to write to: {what}."
-    return click.option(
-        "--to",
-        "folder",
-        required=is_required,
-        type=folder_path,
-        metavar="FOLDER",
-        shell_complete=completion.folder,
-        help=help_,
-    )
+def everything(what: str) -> Decorator:
+    """Add ``--all``, which means ``what``; the command has a parameter ``has_all``."""
+    return click.option("--all", "has_all", is_flag=True, help=f"All there is: {what}.")
 
 
 writing: Final[Decorator] = collected(

@@ -178,9 +178,9 @@ SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
 
 @click.command()
 @click.argument("name", type=click.Choice(list(PRINTED)), metavar="[NAME]", required=False)
-@options.to_folder("all schemas, each as NAME.schema.json")
+@options.everything("every schema, each as NAME.schema.json in the folder that --output names")
 @options.answering(SCHEMAS)
-def schema(name: str | None, *, folder: str | None, format_name: str, destination: Destination) -> int:
+def schema(name: str | None, *, has_all: bool, format_name: str, destination: Destination) -> int:
     """Print the JSON Schema of the JSON that a command prints.
 
     JSON Schema 2020-12. What a schema names is all that there is: an object has no other members, but for custom fields
@@ -191,17 +191,17 @@ def schema(name: str | None, *, folder: str | None, format_name: str, destinatio
     \b
     Examples:
       backupmeta schema verify > verify.schema.json
-      backupmeta schema --to schemas
+      backupmeta schema --all -o schemas
     """
     render = SCHEMAS[format_name].render
-    if folder is not None:
-        if name is not None or destination.path is not None:
-            raise click.UsageError("--to FOLDER writes all schemas; a single one goes to -o FILE")
+    if has_all:
+        if name is not None or destination.path is None:
+            raise click.UsageError("--all goes without a NAME, and with --output FOLDER")
         files = ((f"{each}.schema.json", "".join(render(described(each), View()))) for each in PRINTED)
-        output.write_folder(folder, files)
+        output.write_folder(destination.path, files)
     elif name is None:
         advice = "'backupmeta help outputs' has the names"
-        raise click.UsageError(f"give the NAME of one schema, or --to FOLDER for all; {advice}")
+        raise click.UsageError(f"give the NAME of one schema, or --all -o FOLDER; {advice}")
     else:
         destination.write(render(described(name), View()), NOTHING_PROTECTED)
     return 0

@@ -139,7 +139,7 @@ def verify(
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
     base = Base() if relative_to is None else Base(os.path.abspath(relative_to))
     known = _known(baseline_file, base, chosen, targets or where.roots)
-    findings = _findings(write_baseline, base, protected)
+    findings = _findings(write_baseline, base, protected, destination)
     search = where._replace(bounds={**chosen.limits, **where.bounds}).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
@@ -174,12 +174,14 @@ def _known(path: str | None, base: Base, chosen: Policy, asked: tuple[str, ...])
     return None if path is None else Baseline(baseline.load(path), base, chosen, asked)
 
 
-def _findings(path: str | None, base: Base, protected: Protected) -> KnownFindings | None:
+def _findings(path: str | None, base: Base, protected: Protected, destination: Destination) -> KnownFindings | None:
     """Return what keeps findings for a baseline that is to be written at ``path``; None where none is."""
     if path is None:
         return None
     if path == "-":
         raise click.BadParameter("a baseline is a file, and is not printed; name one", param_hint="--write-baseline")
+    if destination.path is not None and os.path.realpath(path) == os.path.realpath(destination.path):
+        raise click.BadParameter("the answer goes there; name another file", param_hint="--write-baseline")
     output.refuse_evidence(path, protected, "--write-baseline")
     return KnownFindings(base)
 

@@ -25,6 +25,17 @@ CANARY = b"CANARYq7x"
 SHOWN = [CANARY, *(base64.b64encode(b"x" * shift + CANARY)[4 if shift else 0 : -4] for shift in range(3))]
 S3 = "s3://AKIA0:CANARYq7x/CANARYq7x+CANARYq7x@CANARYq7x@bucket/path"
 
+CASE = [
+    "--title",
+    "ftp://u:CANARYq7x@h/",
+    "--case",
+    "password=CANARYq7x",
+    "--remark",
+    S3,
+    "--examiner",
+    "?key=CANARYq7x",
+]
+
 PLACES = {
     "database": backup_record(db_pass="CANARYq7x"),
     "empty-before": backup_record(db_pass="") + b"\ndb-pass=CANARYq7x",
@@ -106,10 +117,11 @@ def of_homes(homes: list[str]) -> Iterator[list[str]]:
     for command in ("list", "installs"):
         for form in ("--json", "--jsonl"):
             yield [command, *homes, form, "--provenance"]
-        yield [command, *homes, "--csv"]
+        for form in ("csv", "csv-safe", "csv-excel"):
+            yield [command, *homes, "--format", form]
         yield [command, *homes]
         yield [command, *homes, "--jsonl", "--sort", "db_pass"]
-    for form in ("table", "json", "jsonl", "csv"):
+    for form in ("table", "json", "jsonl", "csv", "csv-safe"):
         yield ["installs", "--gone", *homes, "--format", form]
     for form in ("text", "json", "junit", "sarif", "github"):
         yield ["verify", *homes, "--format", form, "--fail-on", "note", *([] if form == "text" else ["--jobs", "1"])]
@@ -117,7 +129,7 @@ def of_homes(homes: list[str]) -> Iterator[list[str]]:
     for form in ("text", "jsonl", "l2tcsv", "bodyfile"):
         yield ["timeline", *homes, "--format", form, "--deep"]
     for form in ("html", "markdown", "json"):
-        yield ["report", *homes, "--deep", "--jobs", "1", "--format", form]
+        yield ["report", *homes, "--deep", "--jobs", "1", "--format", form, *CASE]
 
 
 def leaks(shown: bytes) -> bool:

@@ -76,6 +76,14 @@ def test_no_account_passes_by_what_is_known_of_one_whose_name_is_masked_alike(tm
     assert {finding["is_known"] for target in ran.json["targets"] for finding in target["findings"]} == {False}
 
 
+def test_a_baseline_does_not_take_the_place_of_the_answer(tmp_path: Path) -> None:
+    account, file = Account(tmp_path / "home/exampleu").whole(), tmp_path / "answer.json"
+    for spelling in (file, tmp_path / "home/../answer.json"):
+        ran = run("verify", account.home, "--json", "-o", file, "--write-baseline", spelling)
+        assert (ran.code, file.exists()) == (2, False)
+        assert "--write-baseline: the answer goes there" in ran.err
+
+
 @pytest.mark.parametrize("command", ["help --html", "help --man", "schema --to"])
 @pytest.mark.parametrize("place", ["application_backups", "application_backups/new", ".appdata/backups/new/newer"])
 def test_no_folder_is_made_or_filled_among_evidence(tmp_path: Path, command: str, place: str) -> None:

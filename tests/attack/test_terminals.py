@@ -24,11 +24,12 @@ from threading import Thread
 from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
+import click
 import pytest
 from markdown_it import MarkdownIt
 from writers.installatron import Entry, gzip_bytes, tar_bytes
 
-from backupmeta.cli import main
+from backupmeta.cli import commands, main
 from tests.invented import BACKUP, NAME, SECOND, TIME, Account, Ran, backup_record, install_record, run
 
 pytestmark = pytest.mark.untraced  # the same lines, in many ways
@@ -37,6 +38,8 @@ COMMAND: Final = [sys.executable, "-c", "from backupmeta.cli import console; con
 NOW: Final = ("--now", "2024-06-14")
 ALONE: Final = (*NOW, "--jobs", "1")
 LIMIT: Final = 120.0
+KNOWN: Final = "known.json"
+CASE: Final = "case.toml"
 
 Arguments = tuple[str, ...]
 
@@ -70,6 +73,11 @@ ASKED: Final[Mapping[str, Asked]] = {
     "list json": asked("json", "list", "{homes}", "--json", "--provenance"),
     "list jsonl": asked("jsonl", "list", "{homes}", "--jsonl", "--provenance"),
     "list csv": asked("csv", "list", "{homes}", "--csv"),
+    **{
+        f"{command} {form}": asked("csv", command, place, "--format", form)
+        for command, place in {"list": "{homes}", "installs": "{homes}", "find": "{catalog}"}.items()
+        for form in ("csv-safe", "csv-excel")
+    },
     "list catalog": asked("text", "list", "--catalog", "{catalog}"),
     "installs": asked("text", "installs", "{homes}"),
     **{
@@ -92,6 +100,10 @@ ASKED: Final[Mapping[str, Asked]] = {
     "verify junit": asked("xml", "verify", "{homes}", *ALONE, "--format", "junit", "--fail-on", "note"),
     "verify sarif": asked("json", "verify", "{homes}", *ALONE, "--format", "sarif", "--sarif-notes"),
     "verify github": asked("github", "verify", "{home}", "{archive}", "{lone}", *ALONE, "--format", "github"),
+    **{
+        f"verify {form} with a baseline": asked(how, "verify", "{homes}", *ALONE, "--baseline", KNOWN, "--format", form)
+        for form, how in {"text": "text", "json": "json", "sarif": "json", "junit": "xml"}.items()
+    },
     "verify catalog": asked("text", "verify", "--catalog", "{catalog}", *ALONE),
     "diff": asked("text", "diff", "{archive}", "{other}", "--deep"),
     "diff json": asked("json", "diff", "{archive}", "{other}", "--deep", "--json"),
@@ -108,12 +120,17 @@ ASKED: Final[Mapping[str, Asked]] = {
     "history json": asked("json", "history", "{archive}", "--json"),
     "history markdown": asked("markdown", "history", "{archive}", "--format", "markdown"),
     "timeline": asked("text", "timeline", "{homes}", "--deep"),
+    "timeline json": asked("json", "timeline", "{homes}", "--deep", "--json"),
     "timeline jsonl": asked("jsonl", "timeline", "{homes}", "--deep", "--jsonl"),
     "timeline l2tcsv": asked("text", "timeline", "{homes}", "--deep", "--format", "l2tcsv"),
     "timeline bodyfile": asked("text", "timeline", "{homes}", "--deep", "--format", "bodyfile"),
     "report markdown": asked("markdown", "report", "{catalog}", *NOW, "--format", "markdown"),
     "report json": asked("json", "report", "{catalog}", *NOW, "--json"),
     "report html": asked("html", "report", "{catalog}", *NOW),
+    **{
+        f"report {form} of a case": asked(form, "report", "{catalog}", *NOW, "--case-file", CASE, "--format", form)
+        for form in ("markdown", "json", "html")
+    },
     "find": asked("text", "find", "{catalog}"),
     "find csv": asked("csv", "find", "{catalog}", "--csv"),
     "find jsonl": asked("jsonl", "find", "{catalog}", "--jsonl", "--provenance"),
@@ -128,9 +145,18 @@ ASKED: Final[Mapping[str, Asked]] = {
         for table in ("backups", "plugins", "files", "findings", "gone_installs")
         for form in ("jsonl", "csv")
     },
+    **{
+        f"export findings {form}": asked(how, "export", "{catalog}", "--format", form, "--table", "findings")
+        for form, how in {"json": "json", "csv-safe": "csv", "csv-excel": "csv"}.items()
+    },
+    "export for datasette": asked("json", "export", "{catalog}", "--datasette-metadata"),
+    "extract json": asked("json", "extract", "{archive}", "--to", "unpacked", "--json"),
     "scan": asked("text", "scan", "{homes}", "{lone}", "nowhere", "-o", "{lone}.sqlite", "--jobs", "1"),
     "scan json": asked("json", "scan", "{homes}", "-o", "{lone}.sqlite", "--jobs", "1", "--json"),
     "checks": asked("text", "checks"),
+    "checks json": asked("json", "checks", "--json"),
+    "schema": asked("json", "schema", "verify"),
+    "help": asked("text", "help"),
 }
 """Every command in every form that it has on stdout."""
 
@@ -225,9 +251,18 @@ def scene(folder: Path, texts: Iterable[str]) -> Scene:
         assert run("scan", "homes", "-o", "catalog.sqlite", "--jobs", "1", "--members").code in {0, 2}
         lone = Path(f"{texts[0].replace('/', '_').strip()}.tar.gz")
         lone.write_bytes(b"no archive")
+        assert run("verify", "homes", *ALONE, "--write-baseline", KNOWN).code in {1, 2}
+    case_file(folder / CASE, texts)
     archives = f"{first}/application_backups"
     site(folder / "site", texts)
     return Scene("homes", first, f"{archives}/{NAME}", f"{archives}/app_{NAME}", str(lone), "catalog.sqlite", "site")
+
+
+def case_file(path: Path, texts: Iterable[str]) -> None:
+    """Write a case that is described by the ``texts``, as TOML and JSON both have them, but for DEL."""
+    first, *others = (json.dumps(f"{text}a", ensure_ascii=False).replace("\x7f", "\\u007f") for text in texts)
+    keys = [f"{key} = {first}\n" for key in ("title", "case", "examiner")]
+    path.write_text(f"{''.join(keys)}remark = [{', '.join(others)}]\n", "utf-8", newline="")
 
 
 def site(folder: Path, texts: Iterable[str]) -> None:
@@ -322,6 +357,23 @@ def _read(number: int, out: bytearray) -> None:
 def unseen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scene]:
     folder = tmp_path_factory.mktemp("unseen")
     return folder, scene(folder, [ALL_UNSEEN, *UNSEEN.values()])
+
+
+def test_each_command_is_asked_in_each_of_its_formats() -> None:
+    choices = {
+        name: parameter.type.choices
+        for name in commands.COMMANDS
+        for parameter in commands.command(name).params
+        if parameter.name == "formats" and isinstance(parameter.type, click.Choice)
+    }
+    asked_in: dict[str, set[str]] = {name: set() for name in commands.COMMANDS}
+    for _, arguments in ASKED.values():
+        name, *words = arguments(Scene(*Scene._fields))
+        given = {word.removeprefix("--") for word in words} & {*choices.get(name, ())}
+        asked_in[name] |= given or {*choices.get(name, ("",))[:1]}
+    missing = {(name, form) for name, forms in choices.items() for form in {*forms} - asked_in[name]}
+    assert missing == {("export", "parquet"), ("extract", "text")}  # no text; nothing
+    assert [name for name, forms in asked_in.items() if not forms] == []
 
 
 @pytest.mark.parametrize("name", ASKED)

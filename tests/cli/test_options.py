@@ -87,7 +87,6 @@ def test_a_short_form_is_the_format(account: Account, format_name: str, short: s
     [
         (["members", "x", "--limit", "members=1"], "--bound"),
         (["export", "x", "--to", "csv"], "--format"),
-        (["schema", "--all", "-o", "x"], "--to"),
         (["members", "x", "--digest", "md5"], "--archive-digest"),
     ],
 )

@@ -41,7 +41,7 @@ def by_jsonschema(name: str, printed: Any) -> list[str]:
 @pytest.fixture(scope="module")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("all") / "schemas"
-    assert run("schema", "--to", folder) == (0, b"", "")
+    assert run("schema", "--all", "-o", folder) == (0, b"", "")
     return folder
 
 
@@ -250,7 +250,7 @@ def test_a_member_without_a_schema_is_noticed(account: Account) -> None:
 
 
 def test_all_schemas_are_written_to_a_folder(schemas: Path) -> None:
-    assert run("schema", "--to", schemas) == (0, b"", "")  # once more
+    assert run("schema", "--all", "-o", schemas) == (0, b"", "")  # once more
     assert {path.name for path in schemas.iterdir()} == {f"{name}.schema.json" for name in PRINTED}
     assert json.loads((schemas / "verify.schema.json").read_text()) == run("schema", "verify").json
 
@@ -270,8 +270,8 @@ def test_a_member_without_a_schema_is_noticed_by_ajv(by_ajv: Validate) -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["verify", "--to", "x"], "--to FOLDER writes all schemas; a single one goes to -o FILE"),
-        (["--to", "x", "-o", "y"], "--to FOLDER writes all schemas; a single one goes to -o FILE"),
+        (["verify", "--all", "-o", "x"], "--all goes without a NAME, and with --output FOLDER"),
+        (["--all"], "--all goes without a NAME, and with --output FOLDER"),
         (["-o", "y"], "give the NAME of one schema"),
         (["verfy"], "'verify'"),
     ],

@@ -51,6 +51,7 @@ const report = (() => {
 
   /** A text whose lines break after the separators of paths; it is copied as it is. */
   function breakable(text) {
+    if (!/[/\\_]/.test(text)) return [text];
     return text.split(/(?<=[^\s:/\\][/\\_])(?=[^/\\_])/).flatMap((part, place) => (place ? [element("wbr"), part] : [part]));
   }
 
