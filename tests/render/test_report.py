@@ -99,7 +99,7 @@ class TestPage:
 
     def test_it_says_where_digests_are_not_known(self, report: Report) -> None:
         undigested = report.summary._replace(digested=0, verdicts={})
-        assert "file was read whole, so digests" in html(replace(report, summary=undigested))
+        assert "was read whole, so digests" in html(replace(report, summary=undigested))
 
 
 BACKUP_ROW = ReportedBackup(
