@@ -121,6 +121,9 @@ def of_empty(folders: Iterable[str]) -> Iterator[str]:
     Only their own entries are looked at.
     """
     for folder in folders:
+        home, _, below = f"{os.path.abspath(folder)}/".partition("/.appdata/")
+        if below or folder.endswith(".appdata"):
+            yield f"name the home that has the records: {home}"
         with suppress(EvidenceError), open_folder(folder) as opened:
             names = [entry.name for entry in opened.entries(_MOST_ENTRIES)]
             image = next(filter(_IMAGE.fullmatch, names), None)

@@ -47,13 +47,13 @@ ARCHIVE_ZERO_GAP: Final = _whole_warning(
     "compare its members with the record's list-files: where all of them are there, nothing is missing",
 )
 ARCHIVE_CONCATENATED: Final = _whole_warning(
-    "archive-concatenated", "members stand behind the end mark; most programs stop there", _LOOK
+    "archive-concatenated", "members stand after the end mark; most programs stop there", _LOOK
 )
 ARCHIVE_TRAILING_CONTENT: Final = _whole_warning(
-    "archive-trailing-content", "something else than members stands behind the end mark", _LOOK
+    "archive-trailing-content", "something else than members stands after the end mark", _LOOK
 )
 ARCHIVE_TRAILING_BYTES: Final = _whole_warning(
-    "archive-trailing-bytes", "something else stands behind the compressed stream", _LOOK
+    "archive-trailing-bytes", "something else stands after the compressed stream", _LOOK
 )
 ARCHIVE_LEADING_BYTES: Final = _whole_refused(
     "archive-leading-bytes",
@@ -72,7 +72,7 @@ ARCHIVE_ZEROS_BETWEEN: Final = _whole_warning(
 )
 ARCHIVE_PADDING_REFUSED: Final = _whole_warning(
     "archive-padding-refused",
-    "zeros stand behind the compressed stream; the format's own program calls that corrupt",
+    "zeros stand after the compressed stream; the format's own program calls that corrupt",
     "cut them off before the archive is tested or restored",
 )
 ARCHIVE_CHECK_UNSUPPORTED: Final = _whole_warning(
@@ -86,7 +86,7 @@ ARCHIVE_CHECK_NONE: Final = _whole_note(
     "compare the archive's digest with the original's",
 )
 ARCHIVE_PADDING: Final = _whole_note(
-    "archive-padding", "zeros stand behind the compressed stream", "nothing: tapes and block devices leave them"
+    "archive-padding", "zeros stand after the compressed stream", "nothing: tapes and block devices leave them"
 )
 ARCHIVE_MULTI_VOLUME: Final = _whole_warning(
     "archive-multi-volume",

@@ -8,6 +8,7 @@ question: which of the folders above it are evidence?
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -243,6 +244,7 @@ _MOST_KNOWN: Final = 1000
 _LONGEST_KNOWN: Final = 100
 """How many different words are remembered, and of which length: names of users and hosts are shorter."""
 _KNOWN_SHOWN: Final = 10
+_COMPARED: Final = re.compile("[<>=]")
 
 
 class Known:
@@ -267,6 +269,8 @@ class Known:
         if self._words and self._word not in self._words:
             near = nearest(self._word, self._words)
             hint = "" if near is None else f"did you mean {near!r}? "
+            if _COMPARED.search(self._word):
+                hint = "versions are compared by 'backupmeta find'; "
             there = few(sorted(self._words), _KNOWN_SHOWN)
             yield f"no {self._kind} is called {self._word!r}; {hint}there {are(len(self._words))} {there}"
 

@@ -410,6 +410,8 @@ def _instead(file: EvidenceFile, name: str, limits: Limits) -> str | None:
     """Return which members may be meant by a ``name`` that none has; None where nothing is near."""
     if "*" in name or "?" in name:
         return "a MEMBER is one name, without wildcards; 'backupmeta members' lists them"
+    if name.isdecimal():
+        return f"'#{name}' is the member of this number"
     file.seek(0)
     wanted = os.fsdecode(plain(os.fsencode(name)))
     return offered(near(wanted, (os.fsdecode(plain(member.name)) for member in Reader(file, limits)))) or None

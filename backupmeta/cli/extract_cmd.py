@@ -115,7 +115,7 @@ def extract(
     if order.has_owners and 0 not in own_users():
         raise click.UsageError("--owners needs root: only root gives files to others")
     protected = Protected(sysroot=where.sysroot)
-    output.refuse_evidence(order.folder, protected)
+    _refuse_folder(order.folder, protected)
     findings = list[Finding]()
     case = verification.case_at(target, where.search(), DEFAULT, int(time()), findings)
     with destination.opened(where.protected(target)) as write:
@@ -144,7 +144,7 @@ def _filled(
     case: Case, order: Order, dump: str | None, protected: Protected, report: Callable[[MemberResult], object]
 ) -> Extraction:
     """Extract, and return what came out; the dump's file is there only if the folder is."""
-    opened = nullcontext() if dump is None else Destination(dump).opened(protected)
+    opened = nullcontext() if dump is None else Destination(dump, "--dump").opened(protected)
     try:
         with progress_bar(case.size) as bar, opened as write:
             extraction = unpacked(case, order, report, dump=write, watch=bar.watch)
@@ -169,6 +169,13 @@ def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
     rules = (judged.finding.rule for judged in extraction.verification.judged)
     is_wrong = any(rule.severity is Severity.ERROR and rule.group is not Group.SAFE for rule in rules)
     return int(is_wrong or extraction.has_refused or not is_dump_there)
+
+
+def _refuse_folder(folder: str, protected: Protected) -> None:
+    """Raise `click.BadParameter` where a ``folder`` has no name, or lies among what is ``protected``."""
+    if os.path.basename(folder) in {"", os.curdir, os.pardir}:
+        raise click.BadParameter(f"{folder}: name a new folder by its own name", param_hint="--to")
+    output.refuse_evidence(folder, protected, "--to")
 
 
 def _losses(extraction: Extraction) -> Iterator[str]:

@@ -35,6 +35,13 @@ _MOST_PLACES: Final = 5
 _DAY: Final = 86_400
 _LONGEST_SHOWN: Final = 60
 _MOST_DIGITS: Final = 12
+_FOREIGN: Final[Mapping[str, str]] = {
+    "pdf": "no command writes PDF; a browser prints a report to it",
+    **dict.fromkeys(
+        ("xls", "xlsx", "ods"), "no command writes workbooks; see 'backupmeta help tools' for spreadsheets"
+    ),
+}
+"""What is asked for by the ends of names that are no format's."""
 
 
 def group(*decorators: Decorator) -> Decorator:
@@ -299,9 +306,17 @@ def owned(more: str = "") -> Decorator:
 of_domain: Final[Decorator] = click.option("--domain", metavar="DOMAIN", help="Only what is of this domain.")
 """Add ``--domain``."""
 
+
+def _period(since: int | None, until: int | None) -> Period:
+    """Return the time from ``since`` to ``until``. Raises `click.UsageError` where that is none."""
+    if since is not None and until is not None and since > until:
+        raise click.UsageError("--since is later than --until: nothing lies between them; exchange them")
+    return Period(since, until)
+
+
 in_time: Final[Decorator] = collected(
     "period",
-    Period,
+    _period,
     click.option("--since", type=moment, metavar="TIME", help="Only what is of then or later (UTC)."),
     click.option(
         "--until", type=last_moment, metavar="TIME", help="Only what is of then or earlier; a date is its whole day."
@@ -448,8 +463,29 @@ def formatted(table: Formats[Render]) -> Decorator:
 
 
 def answering(table: Formats[Render]) -> Decorator:
-    """Add how the answer is written, and where: `formatted` and `writing`."""
-    return group(formatted(table), writing)
+    """Add how the answer is written, and where: `formatted` and `writing`.
+
+    Where a file's name ends as another format does than it gets, a line says so.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(*, format_name: str, destination: output.Destination, **values: object) -> int:
+            if destination.path is not None and (advice := _by_suffix(destination.path, format_name, table)):
+                messages.write_remark(f"{destination.path}: is written as {format_name}; {advice}")
+            return command(format_name=format_name, destination=destination, **values)
+
+        return group(formatted(table), writing)(run)
+
+    return decorate
+
+
+def _by_suffix(path: str, format_name: str, table: Formats[Render]) -> str:
+    """Return how to get what the end of a ``path`` promises; empty where that is written, or no format is called so."""
+    suffix = os.path.splitext(path)[1].removeprefix(".").lower()
+    if suffix in table and format_name == next(iter(table)) != suffix:
+        return f"'--format {suffix}' writes what its name says"
+    return _FOREIGN.get(suffix, "")
 
 
 def _shorts(table: Formats[Render]) -> list[str]:

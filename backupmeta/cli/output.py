@@ -37,6 +37,7 @@ _THERE: Final = os.O_WRONLY | NOFOLLOW | CLOSED | getattr(os, "O_NOCTTY", 0)
 _READ: Final = os.O_RDONLY | NOFOLLOW | CLOSED | getattr(os, "O_NONBLOCK", 0)
 _PERMISSIONS: Final = 0o777
 _ADVICE: Final = "name a file elsewhere"
+_SQLITE: Final = b"SQLite format 3\0"
 _NEW_FOLDER: Final = "name a new or an empty folder"
 _DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
 """The links to what the process has open already (proc(5))."""
@@ -301,6 +302,8 @@ def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
     writing, on the way to the disk, in renaming.
     """
     before = _replaceable(where)
+    if before is not None and _begins_with(where.folder, where.name, _SQLITE):
+        raise OutputError(where.path, "is an SQLite database, as catalogs are, and is kept", "name another file")
     if before is not None and not stat.S_ISREG(before.st_mode):
         with (
             os.fdopen(_channel_at(where), "wb") as file,

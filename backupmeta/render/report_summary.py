@@ -143,14 +143,14 @@ def covered(report: Report) -> Iterator[Sentence]:
 
 
 def depth(counts: Summary) -> str:
-    """Return of how many archives all was read."""
+    """Return of how many archives the whole file was read; a cut one has no more."""
     if not counts.archives:
         return "There is no archive."
     if not counts.digested:
-        return "No archive was read to its end, so digests are not known: 'backupmeta scan --deep' takes them."
+        return "The file of no archive was read whole, so digests are not known: 'backupmeta scan --deep' takes them."
     if counts.digested == counts.archives:
-        return "All archives were read to their end."
-    return f"{counts.digested:,} of {counted(counts.archives, 'archive')} were read to their end."
+        return "The files of all archives were read whole."
+    return f"{counts.digested:,} of {counted(counts.archives, 'archive')} had their files read whole."
 
 
 # --- what was found ---------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def verdict(counts: Summary) -> str:
     severities = counts_of(counts.severities)
     findings = f"Findings: {severities}." if severities else "Nothing was found that somebody should know."
     verdicts = amounts(counts.verdicts)
-    return f"{findings} " + (f"Archives that were read to their end: {verdicts}." if verdicts else depth(counts))
+    return f"{findings} " + (f"Archives whose files were read whole: {verdicts}." if verdicts else depth(counts))
 
 
 def found(report: Report) -> Iterator[Sentence]:

@@ -222,6 +222,23 @@ MISTAKES = {
     "the version as a command": typed("version", "No such command 'version'; 'backupmeta --version' is an option"),
     "the version with a typo": typed("--verison", "No such option '--verison'. Did you mean '--version'?"),
     "processes in words": typed("verify homes --jobs many", "--jobs", "it is a number of processes, such as 4"),
+    "an answer over a catalog": typed(
+        "list homes --json -o catalog.sqlite", "catalog.sqlite: is an SQLite database", "name another file"
+    ),
+    "a time that ends before it begins": typed(
+        "list homes --since 2025-01-01 --until 2024-01-01", "--since is later than --until: nothing lies between"
+    ),
+    "versions in a name": typed(
+        "list homes --application wordpress<6.4", "no application is called", "compared by 'backupmeta find'", code=1
+    ),
+    "a member's number without #": typed(f"cat {ARCHIVE} 3", "3 is not in the archive; '#3' is the member of this"),
+    "records for a home": typed(
+        "list homes/anna/.appdata/backups", "nothing in", "name the home that has the records: /", "/homes/anna", code=0
+    ),
+    "--to where one stands": typed(f"extract {ARCHIVE} --to .", "--to: .: name a new folder by its own name"),
+    "a dump in a folder that is not there": typed(
+        f"extract {ARCHIVE} --to new --dump gone/a.sql", "--dump: gone/a.sql: can't be written: no such file"
+    ),
     "stdin": typed("members -", f"-: {NOT_HERE}; standard input is not read: write it to a file"),
     "an unknown command": typed("verfy homes", "No such command 'verfy'. Did you mean 'verify'?"),
     "no command": typed(

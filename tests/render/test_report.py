@@ -82,9 +82,9 @@ class TestPage:
 
     def test_what_it_says_first(self, report: Report) -> None:
         page = html(report)
-        assert "Archives that were read to their end: 1 pass, 1 fail." in page
+        assert "Archives whose files were read whole: 1 pass, 1 fail." in page
         assert "backupmeta report &#39;x&#39;" in page
-        assert "All archives were read to their end." in page
+        assert "The files of all archives were read whole." in page
 
     def test_it_says_whether_evidence_contradicts_itself(self) -> None:
         findings = (
@@ -99,7 +99,7 @@ class TestPage:
 
     def test_it_says_where_digests_are_not_known(self, report: Report) -> None:
         undigested = report.summary._replace(digested=0, verdicts={})
-        assert "No archive was read to its end" in html(replace(report, summary=undigested))
+        assert "was read whole, so digests" in html(replace(report, summary=undigested))
 
 
 BACKUP_ROW = ReportedBackup(
