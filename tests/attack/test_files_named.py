@@ -84,7 +84,7 @@ def test_a_baseline_does_not_take_the_place_of_the_answer(tmp_path: Path) -> Non
         assert "--write-baseline: the answer goes there" in ran.err
 
 
-@pytest.mark.parametrize("command", ["help --html", "help --man", "schema --to"])
+@pytest.mark.parametrize("command", ["help --html", "help --man", "schema --all --output"])
 @pytest.mark.parametrize("place", ["application_backups", "application_backups/new", ".appdata/backups/new/newer"])
 def test_no_folder_is_made_or_filled_among_evidence(tmp_path: Path, command: str, place: str) -> None:
     account = Account(tmp_path / "home/exampleu").whole()
