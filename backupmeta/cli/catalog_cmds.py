@@ -122,6 +122,8 @@ def scan(
         scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
         if format_name != "text" or not messages.is_quiet():
             output.write("".join(SCANS[format_name].render(scanned, View())))
+        else:
+            _write_unread(tally)
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
@@ -391,10 +393,15 @@ def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None)
     with scan_progress() as tell:
         workers = messages.workers(jobs)
         scanning.scan(path, where.search(), deep=deep, now=now, result=tally, tell=tell, workers=workers)
-    for root, reason in tally.unread.items():
-        messages.write_line(f"{root}: {reason}")
+    _write_unread(tally)
     messages.write_unread_accounts(tally)
     return messages.is_whole(tally, where.name, where.obstacles)
+
+
+def _write_unread(tally: ScanResult) -> None:
+    """Print why roots could not be read."""
+    for root, reason in tally.unread.items():
+        messages.write_line(f"{root}: {reason}")
 
 
 def _command() -> str:
