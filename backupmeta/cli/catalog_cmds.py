@@ -30,7 +30,7 @@ from backupmeta.catalog.summary import stats as counting
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
-from backupmeta.cli.progress_bar import scan_progress
+from backupmeta.cli.progress_bar import rows_bar, scan_progress
 from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
@@ -122,6 +122,8 @@ def scan(
         scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
         if format_name != "text" or not messages.is_quiet():
             output.write("".join(SCANS[format_name].render(scanned, View())))
+        else:
+            _write_unread(tally)
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
@@ -205,6 +207,7 @@ def _exported(name: str) -> str:
     help="Write, instead, what each table and column means: JSON for datasette -m.",
 )
 @options.answering(EXPORTS)
+@options.progressing
 @options.quiet
 def export(catalog: str, format_name: str, table: str, *, datasette_metadata: bool, destination: Destination) -> int:
     """Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.
@@ -229,8 +232,11 @@ def export(catalog: str, format_name: str, table: str, *, datasette_metadata: bo
         _check_file(destination, format_name)
     messages.write_age(catalog)
     findings: list[Finding] = []
-    parts = EXPORTS[format_name].render(exporting(catalog, table, findings), View(destination.width))
-    destination.write(parts, protected)
+    rows = exporting(catalog, table, findings)
+    with rows_bar("row") as bar:
+        shown = rows._replace(rows=iter(bar.counting(rows.rows)))
+        parts = EXPORTS[format_name].render(shown, View(destination.width))
+        destination.write(bar.making_way(parts), protected)
     return messages.report(findings, Severity.ERROR)
 
 
@@ -387,10 +393,15 @@ def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None)
     with scan_progress() as tell:
         workers = messages.workers(jobs)
         scanning.scan(path, where.search(), deep=deep, now=now, result=tally, tell=tell, workers=workers)
-    for root, reason in tally.unread.items():
-        messages.write_line(f"{root}: {reason}")
+    _write_unread(tally)
     messages.write_unread_accounts(tally)
     return messages.is_whole(tally, where.name, where.obstacles)
+
+
+def _write_unread(tally: ScanResult) -> None:
+    """Print why roots could not be read."""
+    for root, reason in tally.unread.items():
+        messages.write_line(f"{root}: {reason}")
 
 
 def _command() -> str:

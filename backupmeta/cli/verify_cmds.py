@@ -154,7 +154,8 @@ def verify(
     if known is not None:
         messages.write_remark(f"{baseline_file}: {known.line}")
     if selection.line:
-        messages.write_remark(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
+        write_left_out = messages.write_line if selection.lacks_errors else messages.write_remark
+        write_left_out(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         advice = "give the path of an archive, a home, or a folder of them"
         nothing = f"there is no backup in {', '.join(targets) or where.name}; {advice}"

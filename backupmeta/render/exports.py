@@ -16,6 +16,7 @@ from backupmeta.catalog.queries import EXPORTED, NUMBERS, PLAIN, CellText, Expor
 from backupmeta.catalog.schema import TABLES, Column, Type
 from backupmeta.catalog.views import View as CatalogView
 from backupmeta.catalog.views import table_view
+from backupmeta.provenance import display
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
@@ -224,7 +225,7 @@ def datasette_metadata(catalog: str) -> dict[str, object]:
 
     Its views, accounts and scans are what is meant to be read; all other tables are hidden, and can be read, too.
     """
-    name, _ = os.path.splitext(os.path.basename(catalog))
+    name, _ = os.path.splitext(os.path.basename(display(catalog)))
     hidden = {table.name: table_view(table) for table in TABLES if table.name not in EXPORTED}
     described = {table: _described(table, view) for table, view in EXPORTED.items()}
     described.update({table: {**_described(table, view), "hidden": True} for table, view in hidden.items()})

@@ -88,6 +88,11 @@ class Selection:
         counts = by_severity(severity for _, severity in self.left_out.elements())
         return f"left out of SARIF: {counts}" if counts else ""
 
+    @property
+    def lacks_errors(self) -> bool:
+        """Whether an error was left out."""
+        return any(severity is Severity.ERROR for _, severity in self.left_out)
+
 
 @dataclass(frozen=True, slots=True)
 class VerificationView(View):

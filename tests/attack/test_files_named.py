@@ -84,7 +84,7 @@ def test_a_baseline_does_not_take_the_place_of_the_answer(tmp_path: Path) -> Non
         assert "--write-baseline: the answer goes there" in ran.err
 
 
-@pytest.mark.parametrize("command", ["help --html", "help --man", "schema --to"])
+@pytest.mark.parametrize("command", ["help --html", "help --man", "schema --all --output"])
 @pytest.mark.parametrize("place", ["application_backups", "application_backups/new", ".appdata/backups/new/newer"])
 def test_no_folder_is_made_or_filled_among_evidence(tmp_path: Path, command: str, place: str) -> None:
     account = Account(tmp_path / "home/exampleu").whole()
@@ -117,3 +117,19 @@ def test_a_mistake_in_a_case_file_is_told_in_a_line_that_can_be_read(tmp_path: P
     assert (ran.code, ran.out) == (2, b"")
     assert len(ran.err) < 60_000
     assert max(map(len, ran.err.splitlines())) < 1_000
+
+
+def test_no_answer_shows_a_secret_in_the_name_of_a_catalog(tmp_path: Path) -> None:
+    catalog, home = tmp_path / "token=CANARYq7x.sqlite", Account(tmp_path / "home/exampleu").whole().home
+    commands = (
+        ("scan", home, "-o", catalog, "--json", "--deep", "--jobs", "1"),
+        ("export", catalog, "--datasette-metadata"),
+        ("export", catalog, "--table", "scans", "--format", "csv-safe"),
+        *(("report", catalog, "--format", form) for form in ("html", "markdown", "json")),
+        *(("verify", "--catalog", catalog, "--format", form) for form in ("text", "json", "sarif")),
+        ("stats", catalog),
+        ("find", catalog, "--json"),
+    )
+    outcomes = {" ".join(map(str, command)): run(*command) for command in commands}
+    assert [name for name, ran in outcomes.items() if b"CANARY" in ran.out or "CANARY" in ran.err] == []
+    assert {ran.code for ran in outcomes.values()} <= {0, 1}
