@@ -84,7 +84,11 @@ class LazyGroup(click.Group):
         return name, None if name is None else command(name), rest
 
 
-_SUMMARIES: Final = {name: click.Command(name, help=summary) for name, summary in COMMANDS.items()}
+_SUMMARIES: Final = {
+    name: click.Command(name, help=summary, short_help=f"{summary.partition(';')[0].rstrip('.')}.")
+    for name, summary in COMMANDS.items()
+}
+"""What the list of commands shows: each summary up to its first semicolon, never cut off within words."""
 
 
 @click.group(

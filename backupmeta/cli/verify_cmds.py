@@ -143,7 +143,7 @@ def verify(
     search = where._replace(bounds={**chosen.limits, **where.bounds}).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search, targets)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with progress_bar(size, lambda: tally.counts) as bar, destination.opened(protected) as write:
+    with progress_bar(size, lambda: tally.counts or "0 pass") as bar, destination.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = _compared(verification.verify(search, chosen, now, run, targets), known, findings)
         view = VerificationView(destination.width, selection, base, messages.is_quiet(), known)

@@ -283,3 +283,9 @@ def test_a_name_that_ends_as_another_format_is_told(
     written = run("list", account.home, "-o", tmp_path / file, *options)
     assert written.code == 0
     assert (f"{tmp_path / file}: {remark}" in written.err) if remark else str(tmp_path / file) not in written.err
+
+
+def test_the_list_of_commands_is_not_cut_off() -> None:
+    listed = run("--help").text.partition("Commands:")[2]
+    assert "..." not in listed
+    assert "or explain one check.\n" in listed
