@@ -30,7 +30,7 @@ from backupmeta.catalog.summary import stats as counting
 from backupmeta.cli import completion, messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Destination
-from backupmeta.cli.progress_bar import scan_progress
+from backupmeta.cli.progress_bar import rows_bar, scan_progress
 from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
@@ -207,6 +207,7 @@ def _exported(name: str) -> str:
     help="Write, instead, what each table and column means: JSON for datasette -m.",
 )
 @options.answering(EXPORTS)
+@options.progressing
 @options.quiet
 def export(catalog: str, format_name: str, table: str, *, datasette_metadata: bool, destination: Destination) -> int:
     """Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.
@@ -231,8 +232,11 @@ def export(catalog: str, format_name: str, table: str, *, datasette_metadata: bo
         _check_file(destination, format_name)
     messages.write_age(catalog)
     findings: list[Finding] = []
-    parts = EXPORTS[format_name].render(exporting(catalog, table, findings), View(destination.width))
-    destination.write(parts, protected)
+    rows = exporting(catalog, table, findings)
+    with rows_bar("row") as bar:
+        shown = rows._replace(rows=iter(bar.counting(rows.rows)))
+        parts = EXPORTS[format_name].render(shown, View(destination.width))
+        destination.write(bar.making_way(parts), protected)
     return messages.report(findings, Severity.ERROR)
 
 

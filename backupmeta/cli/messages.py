@@ -226,6 +226,8 @@ def _of_option(error: click.NoSuchOption, command: click.Command) -> Iterator[st
         yield "options stand after the command: 'backupmeta list --json'"
     elif error.option_name == "--root" and any(parameter.name == "roots" for parameter in command.params):
         yield f"a ROOT stands by itself: 'backupmeta {command.name} ROOT'"
+    elif (short := error.option_name.removeprefix("--")) in {"json", "jsonl", "csv"} and _has(command, "--format"):
+        yield f"it answers in no {short}; 'backupmeta {command.name} --help' has its formats"
     elif error.option_name in _OF_SCAN and any(parameter.name == "catalog" for parameter in command.params):
         yield f"a CATALOG is asked, not the disk; 'backupmeta scan {error.option_name} … -o CATALOG' writes it"
 

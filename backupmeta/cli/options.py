@@ -127,6 +127,8 @@ def _bound(text: str) -> tuple[str, int]:
     name, _, number = text.partition("=")
     if name not in LIMIT_NAMES:
         raise ValueError(f"{name!r} is no bound; {did_you_mean(name, LIMIT_NAMES)}")
+    if not number:
+        raise ValueError(f"{name!r} has no value; give one, such as {name}=1000")
     if (bound := amount(number)) is None:
         raise ValueError(f"{number!r} is no number; give one such as {AMOUNTS}")
     return name, bound

@@ -56,7 +56,7 @@ class Bar(NamedTuple):
     """
 
     watch: Watch = unwatched
-    making_way: Callable[[Iterable[str]], Iterable[str]] = iter
+    making_way: Callable[[Iterable[str | bytes]], Iterable[str | bytes]] = iter
 
     def counting(self, rows: Iterable[Row]) -> Iterable[Row]:
         """Return the ``rows``, each of which is done when it comes."""
@@ -120,7 +120,7 @@ def _bar(progress: "Progress", total: int | None, counts: Callable[[], str], amo
         done += more
         refresh()
 
-    def making_way(parts: Iterable[str]) -> Iterator[str]:
+    def making_way(parts: Iterable[str | bytes]) -> Iterator[str | bytes]:
         for part in parts:
             if progress.live.is_started:
                 progress.stop()  # until it is drawn again

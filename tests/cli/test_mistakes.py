@@ -239,6 +239,12 @@ MISTAKES = {
     "a dump in a folder that is not there": typed(
         f"extract {ARCHIVE} --to new --dump gone/a.sql", "--dump: gone/a.sql: can't be written: no such file"
     ),
+    "a bound without a value": typed(
+        "verify homes --bound members", "'members' has no value; give one, such as members="
+    ),
+    "a format of other commands": typed(
+        f"view {ARCHIVE} --csv", "No such option '--csv'; it answers in no csv; 'backupmeta view --help'"
+    ),
     "stdin": typed("members -", f"-: {NOT_HERE}; standard input is not read: write it to a file"),
     "an unknown command": typed("verfy homes", "No such command 'verfy'. Did you mean 'verify'?"),
     "no command": typed(

@@ -263,3 +263,23 @@ def test_a_date_means_its_first_or_its_last_second(text: str, first: int, last: 
 def test_an_answer_goes_to_stdout_or_a_file() -> None:
     paths = [None, "-", "answer.json", "/dev/stdout"]
     assert [path for path in paths if Destination(path).is_stdout] == [None, "-"]
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "remark"),
+    [
+        ("a.json", [], "is written as table; '--format json' writes what its name says\n"),
+        ("a.CSV", [], "is written as table; '--format csv' writes what its name says\n"),
+        ("a.xlsx", ["--csv"], "is written as csv; no command writes workbooks; see 'backupmeta help tools'"),
+        ("a.json", ["--json"], ""),
+        ("a.csv", ["--format", "csv-excel"], ""),
+        ("a.json", ["--quiet"], ""),
+        ("a.txt", [], ""),
+    ],
+)
+def test_a_name_that_ends_as_another_format_is_told(
+    account: Account, tmp_path: Path, file: str, options: list[str], remark: str
+) -> None:
+    written = run("list", account.home, "-o", tmp_path / file, *options)
+    assert written.code == 0
+    assert (f"{tmp_path / file}: {remark}" in written.err) if remark else str(tmp_path / file) not in written.err
