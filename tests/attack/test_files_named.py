@@ -133,3 +133,25 @@ def test_no_answer_shows_a_secret_in_the_name_of_a_catalog(tmp_path: Path) -> No
     outcomes = {" ".join(map(str, command)): run(*command) for command in commands}
     assert [name for name, ran in outcomes.items() if b"CANARY" in ran.out or "CANARY" in ran.err] == []
     assert {ran.code for ran in outcomes.values()} <= {0, 1}
+
+
+LINKED: Final = {
+    "report's digest": ("report.html.sha256", ("report", "{home}", "-o", "{out}/report.html", "--jobs", "1")),
+    "baseline": ("known.json", ("verify", "{home}", "--write-baseline", "{out}/known.json", "--jobs", "1")),
+    "page of the manual": ("index.html", ("help", "--html", "{out}")),
+    "schema": ("verify.schema.json", ("schema", "--all", "-o", "{out}")),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("name", LINKED)
+def test_nothing_is_written_or_removed_through_a_link(tmp_path: Path, name: str) -> None:
+    link, command = LINKED[name]
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    out.mkdir()
+    victim.write_text("<!doctype html>\n<!-- written by backupmeta help --html -->\n")
+    (out / link).symlink_to(victim)
+    before = victim.read_bytes()
+    home = Account(tmp_path / "home/exampleu").whole().home
+    ran = run(*(word.format(home=home, out=out) for word in command))
+    assert (ran.code, victim.read_bytes(), (out / link).is_symlink()) == (2, before, True)
