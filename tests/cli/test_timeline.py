@@ -289,6 +289,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     assert many < few + KIBIBYTES_MORE // 4
 
 
+@pytest.mark.long
 def test_memory_stays_flat_over_backups_that_have_the_same_members(tmp_path: Path) -> None:
     def peak(backups: int, root: Path) -> int:
         account = Account(root / "home/exampleu")

@@ -522,6 +522,7 @@ def test_a_log_is_packed_as_small_as_github_accepts_it() -> None:
     assert len(told["results"]) + selection.left_out["file-missing", Severity.WARNING] == len(names)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
 @pytest.mark.parametrize("severity", [Severity.WARNING, Severity.NOTE])  # errors wait for nothing
 def test_memory_does_not_grow_with_the_results(severity: Severity) -> None:

@@ -14,6 +14,8 @@ from tests.browser.chromium import PROGRAM, launched, opened
 from tests.invented import run
 from tests.scenario.asked import Answers
 
+pytestmark = pytest.mark.long
+
 CASE = (
     "--title",
     "Webspace of the example host",
