@@ -4,9 +4,7 @@ Of gzip (RFC 1952) the header before the deflated bytes and the trailer after th
 """
 
 import zlib
-from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
@@ -133,7 +131,7 @@ class Gzip:
         unused_data: the input after it.
     """
 
-    def __init__(self, deflate: "_Ahead | _Deflate", name_bytes: int) -> None:
+    def __init__(self, deflate: "IgzipDecompressor | _Deflate", name_bytes: int) -> None:
         """Inflate with ``deflate``; a name or comment in the header has at most ``name_bytes``."""
         self._deflate = deflate
         self._name_bytes = name_bytes
@@ -304,68 +302,6 @@ class _Zstd:
         return self._output[begin:end]
 
 
-MOST: Final = 256 * KIB
-"""How many bytes are inflated at once, at most."""
-
-
-class _Ahead:
-    """isal, which inflates the next `MOST` bytes in a thread while those before are used: it lets go of Python's lock.
-
-    A thread is begun only where as many were asked for, and given, and more come without further input: the next call
-    then asks for as many. What is said of the stream is as of the bytes that were given.
-    """
-
-    def __init__(self, inner: "IgzipDecompressor", corrupt: type[Exception]) -> None:
-        """Inflate with ``inner``, which raises ``corrupt``."""
-        self._inner = inner
-        self._corrupt = corrupt
-        self._running: LockType | None = None
-        self._output = b""
-        self._error: Exception | None = None
-        self.eof: bool = False
-        self.needs_input: bool = True
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    @property
-    def crc(self) -> int:
-        return self._inner.crc
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        output = self._inner.decompress(data, max_length) if self._running is None else self._awaited(self._running)
-        self.eof, self.needs_input = self._inner.eof, self._inner.needs_input
-        if len(output) == max_length == MOST and not self.eof and not self.needs_input:
-            self._begin()
-        return output
-
-    def _begin(self) -> None:
-        """Start the thread; where the system has no room for one, the next call inflates as ever."""
-        running = allocate_lock()
-        running.acquire()
-        with suppress(RuntimeError):
-            start_new_thread(self._run, (running,))
-            self._running = running
-
-    def _run(self, running: "LockType") -> None:
-        try:
-            self._output = self._inner.decompress(b"", MOST)
-        except (self._corrupt, MemoryError) as error:
-            self._error = error
-        finally:
-            running.release()
-
-    def _awaited(self, running: "LockType") -> bytes:
-        """Return what the thread inflated. Raises what it met."""
-        running.acquire()
-        self._running = None
-        if self._error is not None:
-            raise self._error
-        output, self._output = self._output, b""
-        return output
-
-
 class Opened(NamedTuple):
     """A decompressor for one stream.
 
@@ -393,7 +329,7 @@ def _gzip(limits: Limits) -> Opened:
     if (isal := _isal()) is None:
         return _gzip_carefully(limits)
     deflate = isal.IgzipDecompressor(flag=isal.DECOMP_GZIP_NO_HDR)
-    return Opened(Gzip(_Ahead(deflate, isal.IsalError), limits.name_bytes), (isal.IsalError, CorruptHeaderError))
+    return Opened(Gzip(deflate, limits.name_bytes), (isal.IsalError, CorruptHeaderError))
 
 
 def _gzip_carefully(limits: Limits) -> Opened:

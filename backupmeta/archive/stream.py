@@ -10,6 +10,9 @@ from backupmeta.archive.limits import KIB, MIB, Limits
 from backupmeta.evidence import EvidenceFile
 from backupmeta.words import counted
 
+_MOST: Final = 256 * KIB
+"""How many bytes are taken, or inflated, at once, at most."""
+
 HARMLESS: Final = 64 * MIB
 """Bytes, inflated or filled in, up to which any ratio is harmless."""
 
@@ -193,7 +196,7 @@ class Inflated:
         self.start = block
         self._can_seek = kind is compression.PLAIN and digests is None
         self._harmless = min(limits.inflated_bytes, HARMLESS)
-        self._step = CHUNK if digests is None else compression.MOST
+        self._step = CHUNK if digests is None else _MOST
         self.outer: Inflated | None = file.outer if isinstance(file, Layer) else None
         self.name = kind.name if self.outer is None else f"inner {kind.name}"
         self.before = before
@@ -336,7 +339,7 @@ class Inflated:
 
     def drain(self) -> None:
         """Take in the rest of the file, for its digest; where that is over a limit, `end` says so."""
-        while self._input.take(compression.MOST):
+        while self._input.take(_MOST):
             pass
         if self._input.over:
             self._finish("limit")
@@ -348,7 +351,7 @@ class Inflated:
         """Return the next inflated bytes; nothing at the end."""
         chunk = next(self._chunks, b"") if self.end is None else b""
         self.first = self.first or chunk[: compression.BLOCK]
-        self._step = min(2 * self._step, compression.MOST)
+        self._step = min(2 * self._step, _MOST)
         return chunk
 
     def _is_over_limit(self) -> bool:
@@ -467,7 +470,7 @@ class Inflated:
             needs_input, data = inner.needs_input, b""
             if needs_input:
                 data = self._input.take(piece)
-                piece = min(2 * piece, compression.MOST) if step is None else piece
+                piece = min(2 * piece, _MOST) if step is None else piece
             most = self._step if step is None else max(min(given - made, CHUNK), 0) or step - made % step
             chunk = inner.decompress(data, most)
             made += len(chunk)
