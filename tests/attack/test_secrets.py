@@ -330,8 +330,8 @@ def commands(homes: Path) -> Iterator[list[str]]:
         yield ["diff", cut, str(archives / f"{SHORT[0]}.tar.gz"), "--deep", "--format", form]
         yield ["diff", whole, str(homes.parent / "site"), "--root", root, "--format", form]
         yield ["history", INSTALL, "--root", root, "--format", form]
-        yield ["history", INSTALL, "--root", root, "--deep", "--jobs", "1", "--format", form]
-        yield ["history", whole, "--member", "*", "--jobs", "1", "--format", form]
+    yield ["history", INSTALL, "--root", root, "--deep", "--jobs", "1"]
+    yield ["history", whole, "--member", "*", "--jobs", "1", "--json"]
     yield ["report", root, "--deep", "--jobs", "1"]
 
 

@@ -9,6 +9,8 @@ from tests.browser.chromium import opened
 from tests.browser.test_accessible import AXE, SCHEMES, violations
 from tests.invented import run
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:

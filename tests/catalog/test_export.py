@@ -379,7 +379,9 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return multiply(some, SOME), multiply(many, MANY)
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "form", [*(pytest.param(form, marks=pytest.mark.long) for form in ("jsonl", "csv")), "parquet"]
+)
 def test_memory_is_the_same_however_many_rows_there_are(growing: tuple[Path, Path], form: str, tmp_path: Path) -> None:
     target = tmp_path / f"export.{form}"
     told = [measured(COMMAND, "export", str(one), "--format", form, "-o", str(target)) for one in growing]

@@ -493,6 +493,7 @@ def test_what_could_not_be_read_is_a_notification() -> None:
     ]
 
 
+@pytest.mark.long
 def test_of_very_many_targets_the_first_are_listed() -> None:
     targets = [unreadable(judged("archive-unreadable"), path=f"/work/{number}") for number in range(20_003)]
     document = json.loads("".join(sarif([*targets, targets[0]], view(Selection(1), Base("/work")))))

@@ -57,11 +57,13 @@ def mistakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield lambda printed: validate("sarif", printed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["all.sarif", "plain.sarif"])
 def test_the_multitool_finds_nothing_wrong(judgements: dict[str, set[tuple[str, str]]], name: str) -> None:
     assert judgements[name] == {(rule, "warning") for rule in ALLOWED}
 
 
+@pytest.mark.long
 def test_the_multitool_notices_what_is_wrong(judgements: dict[str, set[tuple[str, str]]]) -> None:
     assert ("SARIF1009", "error") in judgements["broken.sarif"]
 
