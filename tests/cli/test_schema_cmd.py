@@ -19,6 +19,8 @@ from tests.ajv import PACKAGES, Validate, ajv, needs_packages
 from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record, run
 from tests.sites import DUMP, honest, packed, record
 
+pytestmark = pytest.mark.untraced  # the same lines, in many ways
+
 ARCHIVES: Final = sorted(
     path for path in (FIXTURES / "archives").glob("*/*") if path.is_file() and path.name != "expected.json"
 )
