@@ -195,7 +195,7 @@ def schema(name: str | None, *, has_all: bool, format_name: str, destination: De
     """
     render = SCHEMAS[format_name].render
     if has_all:
-        if name is not None or destination.path is None:
+        if name is not None or destination.path is None or destination.is_stdout:
             raise click.UsageError("--all goes without a NAME, and with --output FOLDER")
         files = ((f"{each}.schema.json", "".join(render(described(each), View()))) for each in PRINTED)
         output.write_folder(destination.path, files)

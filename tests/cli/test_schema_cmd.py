@@ -274,6 +274,7 @@ def test_a_member_without_a_schema_is_noticed_by_ajv(by_ajv: Validate) -> None:
     [
         (["verify", "--all", "-o", "x"], "--all goes without a NAME, and with --output FOLDER"),
         (["--all"], "--all goes without a NAME, and with --output FOLDER"),
+        (["--all", "-o", "-"], "--all goes without a NAME, and with --output FOLDER"),
         (["-o", "y"], "give the NAME of one schema"),
         (["verfy"], "'verify'"),
     ],
